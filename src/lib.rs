@@ -1,0 +1,15 @@
+//! upsentry: a UPS monitor of which no process keeps root.
+//!
+//! The command is `src/main.rs`; this library exists so that the tests and fuzz targets can reach
+//! the pure parts. Arrows point down only:
+//!
+//! | module | runs | imports |
+//! |---|---|---|
+//! | [`notifier`] | as root until all is open, then as the parent and the hand | `ipc`, `sysvinit`, `config`, `sys` |
+//! | [`monitor`] | in the jail: the warden and the monitor | `ipc`, `config`, `sys` |
+//! | [`config`] | before the fork | nothing of ours |
+//! | [`ipc`] | both sides of the pipe; pure | nothing of ours |
+//! | [`sysvinit`] | init's formats; pure | nothing of ours |
+//! | [`sys`] | the only `unsafe` code, and confinement | nothing of ours |
+
+pub mod config;
