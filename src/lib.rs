@@ -13,3 +13,5 @@
 //! | [`sys`] | the only `unsafe` code, and confinement | nothing of ours |
 
 pub mod config;
+pub mod ipc;
+pub mod sysvinit;

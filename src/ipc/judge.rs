@@ -1,0 +1,262 @@
+//! From accepted events to what init is told: last seen per UPS, blindness, the fold, the told table,
+//! spacing and insistence. Outlives every generation of the monitor.
+
+use core::time::Duration;
+
+use crate::ipc::fold::fold;
+use crate::ipc::frame::Kind;
+use crate::ipc::guard::Event;
+use crate::ipc::legal::Power;
+use crate::ipc::told::{self, Situation, Told, Word};
+
+/// Unlike events are told at least so far apart, because init merges and reorders those that meet.
+pub const SPACING: Duration = Duration::from_millis(100);
+/// Contact lost so soon after going on battery is one jump: perhaps the cable, not the mains.
+const JUMP: Duration = Duration::from_secs(2);
+
+/// What the configuration says of one UPS's weight and of blindness on it.
+#[derive(Clone, Copy, Debug)]
+pub struct FeedSettings {
+    /// Its weight in `need`; 0: watch only.
+    pub weight: u32,
+    /// Blind on battery so long counts as low.
+    pub blind_after: Duration,
+    /// More patience where going on battery and losing contact were one jump on wiring that cannot tell
+    /// a pulled cable (`cable-grace`; zero where it can).
+    pub cable_grace: Duration,
+}
+
+/// One UPS as the parent knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Feed {
+    settings: FeedSettings,
+    /// What was last seen of it; survives blindness and generations.
+    pub last: Option<Power>,
+    /// Since when nobody sees it.
+    pub blind_since: Option<Duration>,
+    /// When it was last seen to leave mains.
+    left_mains: Option<Duration>,
+    jumped: bool,
+}
+
+impl Feed {
+    /// A feed that was last seen so, if ever, and that nobody has seen since `now`.
+    pub fn new(settings: FeedSettings, last: Option<Power>, now: Duration) -> Feed {
+        Feed {
+            settings,
+            last,
+            blind_since: Some(now),
+            left_mains: None,
+            jumped: false,
+        }
+    }
+
+    fn seen(&self) -> Power {
+        self.last.unwrap_or(Power::Mains)
+    }
+
+    /// When being blind becomes as bad as low; `None`: it is seen, or was last seen on mains.
+    fn expiry(&self) -> Option<Duration> {
+        let since = self.blind_since.filter(|_| self.seen() != Power::Mains)?;
+        let grace = if self.jumped {
+            self.settings.cable_grace
+        } else {
+            Duration::ZERO
+        };
+        Some(
+            since
+                .saturating_add(self.settings.blind_after)
+                .saturating_add(grace),
+        )
+    }
+
+    fn expired(&self, now: Duration) -> bool {
+        self.settings.weight > 0 && self.expiry().is_some_and(|at| now >= at)
+    }
+
+    fn event(&mut self, now: Duration, kind: Kind) {
+        match kind {
+            Kind::Ok => self.see(now, Power::Mains),
+            Kind::Fail => self.see(now, Power::Battery),
+            Kind::Low => self.see(now, Power::Low),
+            Kind::Restored => self.blind_since = None,
+            Kind::Lost => {
+                self.jumped = self
+                    .left_mains
+                    .is_some_and(|at| now.saturating_sub(at) < JUMP);
+                self.blind_since = self.blind_since.or(Some(now));
+            }
+            Kind::Shutdown | Kind::Alive | Kind::Notice => {}
+        }
+    }
+
+    fn see(&mut self, now: Duration, power: Power) {
+        match power {
+            Power::Mains => self.left_mains = None,
+            _ if self.seen() == Power::Mains => self.left_mains = Some(now),
+            _ => {}
+        }
+        self.last = Some(power);
+        self.blind_since = None;
+    }
+}
+
+/// Something for init, now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tell {
+    /// The word of the table.
+    pub word: Word,
+    /// A repetition, because the machine is still up (`insist`).
+    pub insist: bool,
+    /// The parent's own decision, because it is blind on battery.
+    pub blind: bool,
+}
+
+/// Machine-wide settings.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// OK while at least this weight is on mains.
+    pub need: u32,
+    /// LOW is a runlevel or the halt command here, and so final.
+    pub low_is_final: bool,
+    /// After L or S: again each so often.
+    pub insist: Duration,
+}
+
+/// Judges what init must hear.
+#[derive(Debug)]
+pub struct Judge {
+    settings: Settings,
+    feeds: Box<[Feed]>,
+    told: Told,
+    told_at: Option<Duration>,
+    shutdown: bool,
+    insist_at: Option<Duration>,
+}
+
+impl Judge {
+    /// `told`: what this boot's init was last told.
+    pub fn new(settings: Settings, feeds: impl Iterator<Item = Feed>, told: Told) -> Judge {
+        Judge {
+            settings,
+            feeds: feeds.collect(),
+            told,
+            told_at: None,
+            shutdown: false,
+            insist_at: None,
+        }
+    }
+
+    /// An event that the guard let pass.
+    pub fn event(&mut self, now: Duration, event: Event) {
+        if let Some(feed) = self.feeds.get_mut(event.ups) {
+            feed.event(now, event.kind);
+        }
+        self.shutdown |= event.kind == Kind::Shutdown;
+        if event.kind == Kind::Ok && self.machine() == Power::Mains {
+            self.insist_at = None;
+        }
+    }
+
+    /// The generation ended: every UPS is unseen from now.
+    pub fn blinded(&mut self, now: Duration) {
+        for feed in &mut self.feeds {
+            feed.blind_since = feed.blind_since.or(Some(now));
+        }
+    }
+
+    /// What to tell init at `now`, if anything. Call [`Judge::told`] once it has been done.
+    pub fn due(&self, now: Duration) -> Option<Tell> {
+        let spaced = self.spaced_at().is_none_or(|at| now >= at);
+        if let Some(word) = told::next(self.told, self.situation(now)) {
+            let urgent = matches!(word, Word::Low | Word::Shutdown);
+            let blind = word == Word::Shutdown && !self.shutdown;
+            return (urgent || spaced).then_some(Tell {
+                word,
+                insist: false,
+                blind,
+            });
+        }
+        let insist = self.insist_at.is_some_and(|at| now >= at);
+        insist.then_some(Tell {
+            word: Word::Shutdown,
+            insist: true,
+            blind: false,
+        })
+    }
+
+    /// Init has been told this.
+    pub fn told(&mut self, now: Duration, tell: Tell) {
+        self.told_at = Some(now);
+        if !tell.insist {
+            self.told = match tell.word {
+                Word::Ok => Told::Ok,
+                Word::Fail => Told::Fail,
+                Word::Low if !self.settings.low_is_final => Told::Low,
+                Word::Low | Word::Shutdown => Told::Final,
+            };
+        }
+        let urgent = matches!(tell.word, Word::Low | Word::Shutdown);
+        self.insist_at = urgent.then(|| now.saturating_add(self.settings.insist));
+    }
+
+    /// When [`Judge::due`] may change its answer without a new event.
+    pub fn next(&self, now: Duration) -> Option<Duration> {
+        let spaced = self.spaced_at();
+        let expiries = self.feeds.iter().filter_map(Feed::expiry);
+        let times = expiries.chain(spaced).chain(self.insist_at);
+        times.filter(|at| *at > now).min()
+    }
+
+    /// What init was last told.
+    pub fn last_told(&self) -> Told {
+        self.told
+    }
+
+    /// The machine as its UPSs were last seen.
+    pub fn machine(&self) -> Power {
+        let feeds = self
+            .feeds
+            .iter()
+            .map(|feed| (feed.settings.weight, feed.seen()));
+        fold(feeds, self.settings.need)
+    }
+
+    /// Every UPS was last seen on mains.
+    pub fn all_on_mains(&self) -> bool {
+        self.feeds
+            .iter()
+            .all(|feed| feed.last == Some(Power::Mains))
+    }
+
+    /// The UPSs, in the order of the configuration.
+    pub fn feeds(&self) -> &[Feed] {
+        &self.feeds
+    }
+
+    fn situation(&self, now: Duration) -> Situation {
+        let as_low = |feed: &Feed| {
+            let power = if feed.expired(now) {
+                Power::Low
+            } else {
+                feed.seen()
+            };
+            (feed.settings.weight, power)
+        };
+        let blind = self.feeds.iter().any(|feed| feed.expired(now))
+            && fold(self.feeds.iter().map(as_low), self.settings.need) == Power::Low;
+        Situation {
+            machine: self.machine(),
+            blind,
+            shutdown: self.shutdown,
+        }
+    }
+
+    fn spaced_at(&self) -> Option<Duration> {
+        self.told_at.map(|at| at.saturating_add(SPACING))
+    }
+}
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

@@ -1,0 +1,12 @@
+//! What passes between the jail and the parent, and what the parent concludes from it: pure code
+//! without I/O, without a clock of its own, and without allocation after it was made.
+//!
+//! Times are a [`std::time::Duration`] on one monotonic clock that the caller reads.
+
+pub mod fold;
+pub mod frame;
+pub mod guard;
+pub mod judge;
+pub mod legal;
+pub mod respawn;
+pub mod told;
