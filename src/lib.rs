@@ -14,4 +14,5 @@
 
 pub mod config;
 pub mod ipc;
+pub mod sys;
 pub mod sysvinit;

@@ -1,0 +1,163 @@
+//! Giving up rights, in the one order that works, and reading back that they are gone.
+//!
+//! Everything here is per thread, so it runs while the process has one.
+
+use std::os::fd::RawFd;
+use std::path::Path;
+
+use caps::{CapSet, CapsHashSet};
+use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetStatus, Scope};
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::unistd::{self, Gid, Uid};
+
+use crate::sys::raw;
+
+/// Landlock is pinned to what was tested: a later ABI may come to govern something that we use.
+const LANDLOCK: ABI = ABI::V6;
+
+/// Where a process ends up.
+#[derive(Debug)]
+pub struct Walls<'a> {
+    /// Descriptors that it keeps.
+    pub keep: &'a [RawFd],
+    /// The empty directory that becomes its root.
+    pub root: &'a Path,
+    /// Its user: shared with nobody, never 0.
+    pub uid: Uid,
+    /// Its only group.
+    pub gid: Gid,
+    /// The largest file that it can write, in bytes.
+    pub file_size: u64,
+    /// No signals and no abstract sockets out of its own Landlock domain.
+    pub scoped: bool,
+}
+
+/// Closes, chroots, drops, and checks. Returns how much of Landlock this kernel enforces.
+///
+/// # Errors
+/// The step that failed and why; the process must end.
+pub fn confine(walls: &Walls<'_>) -> Result<RulesetStatus, String> {
+    let step = |name: &'static str| move |error: nix::Error| format!("{name}: {error}");
+    raw::close_all_but(walls.keep).map_err(step("close_range"))?;
+    unistd::chdir(walls.root).map_err(step("chdir"))?;
+    unistd::chroot(".").map_err(step("chroot"))?;
+    unistd::chdir("/").map_err(step("chdir /"))?;
+    unistd::setgroups(&[]).map_err(step("setgroups"))?;
+    // Before the uid changes: afterwards the kernel refuses it.
+    drop_bounding()?;
+    unistd::setresgid(walls.gid, walls.gid, walls.gid).map_err(step("setresgid"))?;
+    unistd::setresuid(walls.uid, walls.uid, walls.uid).map_err(step("setresuid"))?;
+    drop_held()?;
+    prctl::set_no_new_privs().map_err(step("no_new_privs"))?;
+    prctl::set_dumpable(false).map_err(step("not dumpable"))?;
+    limit(walls)?;
+    let status = landlock(walls.scoped)?;
+    verify(walls)?;
+    Ok(status)
+}
+
+/// Empties the bounding set, so that no exec brings a capability back.
+///
+/// # Errors
+/// Names the set.
+pub fn drop_bounding() -> Result<(), String> {
+    caps::clear(None, CapSet::Bounding).map_err(|error| format!("bounding set: {error}"))
+}
+
+/// Empties the ambient, inheritable, effective and permitted sets.
+///
+/// # Errors
+/// Names the set.
+pub fn drop_held() -> Result<(), String> {
+    for set in [
+        CapSet::Ambient,
+        CapSet::Inheritable,
+        CapSet::Effective,
+        CapSet::Permitted,
+    ] {
+        caps::clear(None, set).map_err(|error| format!("{set:?} set: {error}"))?;
+    }
+    Ok(())
+}
+
+fn limit(walls: &Walls<'_>) -> Result<(), String> {
+    let highest = walls.keep.iter().copied().max().unwrap_or(2);
+    // poll() refuses more descriptors than this limit, so not 0.
+    let files = u64::try_from(highest)
+        .unwrap_or(0)
+        .saturating_add(1)
+        .max(16);
+    let limits = [
+        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_FSIZE, walls.file_size),
+        (Resource::RLIMIT_MEMLOCK, 0),
+        (Resource::RLIMIT_MSGQUEUE, 0),
+        (Resource::RLIMIT_NOFILE, files),
+        (Resource::RLIMIT_DATA, 16 << 20),
+    ];
+    for (resource, limit) in limits {
+        setrlimit(resource, limit, limit).map_err(|error| format!("{resource:?}: {error}"))?;
+    }
+    Ok(())
+}
+
+/// Denies every file and TCP right that Landlock knows, and with `scoped` signals and abstract sockets
+/// to others; as much of it as this kernel has.
+fn landlock(scoped: bool) -> Result<RulesetStatus, String> {
+    let text = |error: landlock::RulesetError| format!("Landlock: {error}");
+    let mut rules = Ruleset::default()
+        .handle_access(AccessFs::from_all(LANDLOCK))
+        .and_then(|rules| rules.handle_access(AccessNet::from_all(LANDLOCK)))
+        .map_err(text)?;
+    if scoped {
+        rules = rules.scope(Scope::from_all(LANDLOCK)).map_err(text)?;
+    }
+    let status = rules
+        .create()
+        .and_then(landlock::RulesetCreated::restrict_self);
+    Ok(status.map_err(text)?.ruleset)
+}
+
+fn verify(walls: &Walls<'_>) -> Result<(), String> {
+    let step = |error: nix::Error| format!("reading back: {error}");
+    let uids = unistd::getresuid().map_err(step)?;
+    let gids = unistd::getresgid().map_err(step)?;
+    let users = [uids.real, uids.effective, uids.saved];
+    let groups = [gids.real, gids.effective, gids.saved];
+    if users != [walls.uid; 3] || walls.uid.is_root() || groups != [walls.gid; 3] {
+        return Err("user or group is not what it should be".to_owned());
+    }
+    if !unistd::getgroups().map_err(step)?.is_empty() {
+        return Err("supplementary groups are left".to_owned());
+    }
+    let sets = [
+        CapSet::Ambient,
+        CapSet::Bounding,
+        CapSet::Effective,
+        CapSet::Inheritable,
+        CapSet::Permitted,
+    ];
+    for set in sets {
+        let left: CapsHashSet =
+            caps::read(None, set).map_err(|error| format!("{set:?}: {error}"))?;
+        if !left.is_empty() {
+            return Err(format!("capabilities are left in the {set:?} set"));
+        }
+    }
+    if unistd::setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0)).is_ok() {
+        return Err("root can be had back".to_owned());
+    }
+    match prctl::get_no_new_privs().map_err(step)? {
+        true => Ok(()),
+        false => Err("no_new_privs is not set".to_owned()),
+    }
+}
+
+/// No process or thread can be made any more by this process.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn no_more_processes() -> Result<(), String> {
+    setrlimit(Resource::RLIMIT_NPROC, 0, 0).map_err(|error| format!("RLIMIT_NPROC: {error}"))
+}

@@ -1,0 +1,19 @@
+//! The system below: the only `unsafe` code of upsentry ([`raw`]), the serial port's modem lines, the
+//! confinement of a process, system call filters, clock and descriptors. Knows nothing of UPSs.
+
+pub mod confine;
+pub mod filter;
+pub mod process;
+pub mod raw;
+pub mod text;
+pub mod tty;
+
+use core::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+
+/// The monotonic clock: time since boot without suspends, so that a machine that slept has not been
+/// "on battery for eight hours" when it wakes. Zero if the kernel refuses, which it never does.
+pub fn now() -> Duration {
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
+}

@@ -1,0 +1,56 @@
+//! What every process of ours does at its start.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, ppoll};
+use nix::sys::prctl;
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::sys::time::TimeSpec;
+
+/// Names this process in `ps` (at most 15 bytes show).
+pub fn name(name: &std::ffi::CStr) {
+    // A name is a help for people; nothing depends on it.
+    let _ = prctl::set_name(name);
+}
+
+/// Blocks every signal that can be: TERM from sendsigs and ^C reach all of us, and only the parent acts.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn block_signals() -> nix::Result<()> {
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None)
+}
+
+/// Opens the mask again, for a command that we run.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn unblock_signals() -> nix::Result<()> {
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
+}
+
+/// Sleeps until a descriptor is ready or `timeout` has passed (`None`: for ever). An interruption counts
+/// as a wake-up.
+///
+/// # Errors
+/// What ppoll(2) says, but not EINTR.
+pub fn wait(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> nix::Result<()> {
+    match ppoll(fds, timeout.map(TimeSpec::from_duration), None) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads what is there, without waiting; `None`: nothing now. A length of 0 is the end.
+///
+/// # Errors
+/// What read(2) says, but not EAGAIN or EINTR.
+pub fn read_some(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> nix::Result<Option<usize>> {
+    match nix::unistd::read(fd.as_fd(), buffer) {
+        Ok(length) => Ok(Some(length)),
+        Err(Errno::EAGAIN | Errno::EINTR) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,167 @@
+//! System calls for which the crates that we use have no safe function. Nothing else in upsentry is
+//! `unsafe`.
+#![allow(unsafe_code)]
+
+use core::num::NonZeroUsize;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+
+use nix::libc::{self, c_int};
+use nix::unistd::ForkResult;
+use serialport::TTYPort;
+
+mod ioctl {
+    use nix::libc::{TIOCGICOUNT, TIOCMGET, TIOCMIWAIT, TIOCMSET, c_int};
+
+    nix::ioctl_read_bad!(tiocmget, TIOCMGET, c_int);
+    nix::ioctl_write_ptr_bad!(tiocmset, TIOCMSET, c_int);
+    nix::ioctl_write_int_bad!(tiocmiwait, TIOCMIWAIT);
+    nix::ioctl_read_bad!(tiocgicount, TIOCGICOUNT, [c_int; 20]);
+}
+
+/// The modem lines of a tty, as TIOCM bits.
+///
+/// # Errors
+/// ENOTTY: it has none; EIO, ENXIO, ENODEV: the device is gone.
+pub fn modem_get(tty: BorrowedFd<'_>) -> nix::Result<c_int> {
+    let mut bits = 0;
+    // SAFETY: TIOCMGET writes one int, and `bits` is one that lives through the call.
+    unsafe { ioctl::tiocmget(tty.as_raw_fd(), &raw mut bits) }.map(|_| bits)
+}
+
+/// Drives DTR and RTS to exactly these TIOCM bits, both in one call.
+///
+/// # Errors
+/// As [`modem_get`].
+pub fn modem_set(tty: BorrowedFd<'_>, bits: c_int) -> nix::Result<()> {
+    // SAFETY: TIOCMSET reads one int, and `bits` is one that lives through the call.
+    unsafe { ioctl::tiocmset(tty.as_raw_fd(), &raw const bits) }.map(drop)
+}
+
+/// Sleeps until one of the lines in `mask` (TIOCM bits) changes.
+///
+/// # Errors
+/// ENOTTY, EINVAL: the driver cannot do this; EIO: the device is gone; EINTR.
+pub fn modem_wait(tty: BorrowedFd<'_>, mask: c_int) -> nix::Result<()> {
+    // SAFETY: TIOCMIWAIT takes its argument by value and touches no memory of ours.
+    unsafe { ioctl::tiocmiwait(tty.as_raw_fd(), mask) }.map(drop)
+}
+
+/// How often CTS, DSR, RNG and DCD changed since the driver was loaded, added up; it wraps.
+///
+/// # Errors
+/// ENOTTY: the driver does not count.
+pub fn modem_count(tty: BorrowedFd<'_>) -> nix::Result<c_int> {
+    // `struct serial_icounter_struct`: cts, dsr, rng, dcd, then others and nine reserved: 20 ints.
+    let mut counters: [c_int; 20] = [0; 20];
+    // SAFETY: TIOCGICOUNT writes one serial_icounter_struct, which is exactly this array.
+    unsafe { ioctl::tiocgicount(tty.as_raw_fd(), &raw mut counters) }?;
+    Ok(counters
+        .iter()
+        .take(4)
+        .fold(0, |sum: c_int, count| sum.wrapping_add(*count)))
+}
+
+/// Takes exclusive hold of an open tty: flock and TIOCEXCL. `Err` gives the descriptor back: somebody
+/// else holds it.
+///
+/// # Errors
+/// The port, not exclusive.
+pub fn adopt(tty: OwnedFd) -> Result<TTYPort, TTYPort> {
+    // SAFETY: the descriptor is open and ours alone; the port takes over its ownership.
+    let port = unsafe { TTYPort::from_raw_fd(tty.into_raw_fd()) };
+    if port.exclusive() {
+        Ok(port)
+    } else {
+        Err(port)
+    }
+}
+
+/// The descriptor of a port. Not by dropping the port: that gives up exclusiveness for everyone who
+/// holds the tty (TIOCNXCL).
+pub fn release(port: TTYPort) -> OwnedFd {
+    // SAFETY: into_raw_fd gives up ownership without closing, so the descriptor is open and ours.
+    unsafe { OwnedFd::from_raw_fd(port.into_raw_fd()) }
+}
+
+/// Forks. The child is a copy with one thread.
+///
+/// # Errors
+/// EAGAIN, ENOMEM.
+pub fn fork() -> nix::Result<ForkResult> {
+    // SAFETY: no process of upsentry that forks has a second thread: threads are made only in the
+    // monitor, whose filter denies fork. So no lock can be held by a thread that the child lacks.
+    unsafe { nix::unistd::fork() }
+}
+
+/// Ends the process at once: no destructors, no handlers, one system call.
+pub fn exit(status: c_int) -> ! {
+    // SAFETY: _exit does not return and touches no memory of ours.
+    unsafe { libc::_exit(status) }
+}
+
+/// Closes every descriptor but those in `keep`.
+///
+/// # Errors
+/// The kernel refuses (older than 5.9).
+pub fn close_all_but(keep: &[RawFd]) -> nix::Result<()> {
+    let mut sorted: Vec<u32> = keep
+        .iter()
+        .filter_map(|fd| u32::try_from(*fd).ok())
+        .collect();
+    sorted.sort_unstable();
+    let mut first = 0;
+    for kept in sorted.into_iter().map(Some).chain([None]) {
+        let last = kept.map_or(Some(u32::MAX), |kept| kept.checked_sub(1));
+        if let Some(last) = last.filter(|last| first <= *last) {
+            // SAFETY: the caller is a fresh child that goes on with `keep` only and ends by `exit`, so
+            // no owner of a closed descriptor is ever used or dropped.
+            let closed = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+            nix::errno::Errno::result(closed)?;
+        }
+        first = kept.map_or(u32::MAX, |kept| kept.saturating_add(1));
+    }
+    Ok(())
+}
+
+/// Marks every descriptor above 2 close-on-exec, so that a command run by us gets none.
+///
+/// # Errors
+/// The kernel refuses (older than 5.11).
+pub fn close_on_exec_above_2() -> nix::Result<()> {
+    // SAFETY: CLOSE_RANGE_CLOEXEC closes nothing now.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            3,
+            u32::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    };
+    nix::errno::Errno::result(done).map(drop)
+}
+
+/// One allocation arena for all threads, so that a second thread neither maps 64 MiB nor opens files
+/// of /proc from `free`.
+pub fn one_arena() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: mallopt sets an integer parameter of the allocator; no thread exists yet.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
+/// A page of zeros that this process and all its descendants share.
+///
+/// # Errors
+/// ENOMEM.
+pub fn shared_words() -> nix::Result<&'static [core::sync::atomic::AtomicU64]> {
+    use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
+    const BYTES: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
+    let flags = MapFlags::MAP_SHARED;
+    let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+    // SAFETY: a new anonymous mapping, anywhere; it is never unmapped.
+    let page = unsafe { mmap_anonymous(None, BYTES, access, flags) }?;
+    // SAFETY: the page is aligned, zeroed, 4096 bytes long, lives for ever, and is only ever used as
+    // atomics, also by the processes that share it.
+    Ok(unsafe { core::slice::from_raw_parts(page.as_ptr().cast(), BYTES.get() / 8) })
+}
