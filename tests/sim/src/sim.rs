@@ -1,0 +1,541 @@
+//! The loop: calls, commands, deadlines, init's FIFO and the command's end.
+
+use crate::calls::{self, Next};
+use crate::command::{self, Command, PortCommand};
+use crate::init::{self, Init};
+use crate::lines::{self, Change};
+use crate::log::{Log, now};
+use crate::options::Options;
+use crate::port::Port;
+use crate::process;
+use crate::schedule::Schedule;
+use crate::script::Entry;
+use crate::sys::{self, Answer};
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::time::TimeSpec;
+use nix::sys::timer::TimerSetTimeFlags;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long what runs has to end on SIGTERM.
+const GRACE: Duration = Duration::from_secs(2);
+/// A command longer than this is none.
+const LONGEST: usize = 4096;
+
+// In the order in which they are served when several are ready: opens before the calls that follow
+// them, init's requests early because their time counts, the command's end last.
+const OPENS: u64 = 0;
+const INIT: u64 = 1;
+const CALLS: u64 = 2;
+const TIMER: u64 = 3;
+const CONTROL: u64 = 4;
+const STDIN: u64 = 5;
+const SIGNALS: u64 = 6;
+const MASTERS: u64 = 16;
+
+/// Something that happens at a deadline.
+#[derive(Debug)]
+enum Step {
+    Run(Command),
+    Change(usize, Change),
+    EndBreak(usize, u64),
+    Kill,
+}
+
+/// All of the simulator.
+#[derive(Debug)]
+pub struct Sim {
+    ports: Vec<Port>,
+    log: Log,
+    trace: bool,
+    until_gone: bool,
+    init: Option<Init>,
+    init_waited: bool,
+    control: Option<(PathBuf, OwnedFd)>,
+    half: [Vec<u8>; 2],
+    schedule: Schedule<Step>,
+    epoll: Epoll,
+    inotify: Inotify,
+    timer: TimerFd,
+    armed: Option<u64>,
+    signals: SignalFd,
+    listener: Option<OwnedFd>,
+    child: Pid,
+    status: Option<u8>,
+}
+
+impl Sim {
+    /// Makes ports and FIFOs; nothing runs yet. Blocks the signals that the loop takes.
+    pub fn new(options: &Options, log: Log) -> io::Result<Self> {
+        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
+        let mut mask = SigSet::empty();
+        for signal in [
+            Signal::SIGINT,
+            Signal::SIGTERM,
+            Signal::SIGHUP,
+            Signal::SIGCHLD,
+        ] {
+            mask.add(signal);
+        }
+        mask.thread_block()?;
+        let mut sim = Self {
+            ports: Vec::new(),
+            log,
+            trace: options.trace,
+            until_gone: options.until_gone,
+            init: options.initctl.as_deref().map(Init::new).transpose()?,
+            init_waited: false,
+            control: None,
+            half: [Vec::new(), Vec::new()],
+            schedule: Schedule::default(),
+            epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
+            inotify,
+            timer: TimerFd::new(
+                ClockId::CLOCK_MONOTONIC,
+                TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC,
+            )?,
+            armed: None,
+            signals: SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?,
+            listener: None,
+            child: Pid::from_raw(0),
+            status: None,
+        };
+        for option in &options.ports {
+            let port = Port::new(option, options.refuse, &sim.inotify).map_err(|error| {
+                io::Error::new(error.kind(), format!("port {}: {error}", option.name))
+            })?;
+            sim.ports.push(port);
+        }
+        if let Some(path) = &options.control {
+            sim.control = Some((path.clone(), init::open_fifo(path)?));
+        }
+        sim.listen(options.stdin)?;
+        Ok(sim)
+    }
+
+    fn listen(&mut self, stdin: bool) -> io::Result<()> {
+        let add =
+            |fd: &dyn AsFd, flags, token| self.epoll.add(fd.as_fd(), EpollEvent::new(flags, token));
+        add(&self.inotify, EpollFlags::EPOLLIN, OPENS)?;
+        add(&self.timer, EpollFlags::EPOLLIN, TIMER)?;
+        add(&self.signals, EpollFlags::EPOLLIN, SIGNALS)?;
+        if let Some((_, fd)) = &self.control {
+            add(fd, EpollFlags::EPOLLIN, CONTROL)?;
+        }
+        if stdin {
+            add(&io::stdin(), EpollFlags::EPOLLIN, STDIN).map_err(|error| {
+                io::Error::other(format!("--stdin wants a pipe or a terminal: {error}"))
+            })?;
+        }
+        for (token, port) in (MASTERS..).zip(&self.ports) {
+            add(
+                port.master(),
+                EpollFlags::EPOLLIN | EpollFlags::EPOLLHUP | EpollFlags::EPOLLET,
+                token,
+            )?;
+        }
+        self.wait_for_init()?;
+        Ok(())
+    }
+
+    /// Waits on init's FIFO exactly while init reads it.
+    fn wait_for_init(&mut self) -> io::Result<()> {
+        if let Some(end) = self.init.as_ref().and_then(Init::end) {
+            if !self.init_waited {
+                self.epoll
+                    .add(end, EpollEvent::new(EpollFlags::EPOLLIN, INIT))?;
+                self.init_waited = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the started command, and the script whose times count from now.
+    pub fn start(&mut self, child: u32, listener: OwnedFd, script: Vec<Entry>) -> io::Result<()> {
+        let nanos = now();
+        self.epoll
+            .add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, CALLS))?;
+        sys::prefer_sync_wake(&listener);
+        self.listener = Some(listener);
+        self.child = Pid::from_raw(i32::try_from(child).map_err(io::Error::other)?);
+        self.log.line(nanos, format_args!("start {child}"));
+        for entry in script {
+            self.schedule
+                .add(later(nanos, entry.at), Step::Run(entry.command));
+        }
+        Ok(())
+    }
+
+    /// Runs until the command has ended and nothing is left under the filter; returns its status.
+    pub fn run(&mut self) -> io::Result<u8> {
+        let mut events = [EpollEvent::empty(); 32];
+        loop {
+            if let (Some(status), None) = (self.status, &self.listener) {
+                self.log.note(format_args!("gone"));
+                return Ok(status);
+            }
+            self.arm()?;
+            let count = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
+                Ok(count) => count,
+                Err(Errno::EINTR) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let ready = events.get_mut(..count).unwrap_or_default();
+            ready.sort_by_key(|event| match event.data() {
+                // What a port's master says is as early as an open.
+                token @ MASTERS.. => (OPENS, token),
+                token => (token, 0),
+            });
+            for event in ready {
+                self.serve(event.data(), event.events())?;
+            }
+        }
+    }
+
+    fn serve(&mut self, token: u64, events: EpollFlags) -> io::Result<()> {
+        match token {
+            OPENS => self.opens(),
+            INIT => {
+                if let Some(init) = &self.init {
+                    init.read(&mut self.log);
+                }
+            }
+            CALLS => self.call(events),
+            TIMER => self.deadlines(),
+            CONTROL | STDIN => self.commands(token),
+            SIGNALS => self.signals(),
+            token => {
+                let at = usize::try_from(token - MASTERS).unwrap_or(usize::MAX);
+                if let Some(port) = self.ports.get_mut(at) {
+                    port.drain(&mut self.log);
+                    port.check_closed(&mut self.log, &self.inotify, now());
+                }
+            }
+        }
+        self.wait_for_init()
+    }
+
+    fn arm(&mut self) -> io::Result<()> {
+        let next = self.schedule.next();
+        if next == self.armed {
+            return Ok(());
+        }
+        self.armed = next;
+        let Some(at) = next else {
+            return Ok(self.timer.unset()?);
+        };
+        // A deadline of zero would disarm the timer.
+        let at = TimeSpec::from_duration(Duration::from_nanos(at.max(1)));
+        self.timer.set(
+            Expiration::OneShot(at),
+            TimerSetTimeFlags::TFD_TIMER_ABSTIME,
+        )?;
+        Ok(())
+    }
+
+    fn opens(&mut self) {
+        for event in self.inotify.read_events().unwrap_or_default() {
+            let nanos = now();
+            let Some(port) = self.ports.iter_mut().find(|port| port.watched_as(event.wd)) else {
+                continue;
+            };
+            if event.mask.contains(AddWatchFlags::IN_OPEN) {
+                port.opened(&mut self.log, nanos);
+            }
+            port.check_closed(&mut self.log, &self.inotify, nanos);
+        }
+    }
+
+    fn call(&mut self, events: EpollFlags) {
+        let Some(listener) = &self.listener else {
+            return;
+        };
+        if events.contains(EpollFlags::EPOLLIN) {
+            if let Ok(call) = sys::receive(listener) {
+                let next =
+                    calls::serve(&call, &mut self.ports, listener, &mut self.log, self.trace);
+                if let Next::Break(port, time, id) = next {
+                    self.schedule
+                        .add(later(now(), time), Step::EndBreak(port, id));
+                }
+            }
+        } else if events.contains(EpollFlags::EPOLLHUP) {
+            let _ = self.epoll.delete(listener);
+            self.listener = None;
+        }
+    }
+
+    fn deadlines(&mut self) {
+        let _ = self.timer.wait();
+        self.armed = None;
+        while let Some((at, step)) = self.schedule.due(now()) {
+            match step {
+                Step::Run(command) => self.command(command, at),
+                Step::Change(port, change) => self.change(port, change),
+                Step::EndBreak(port, id) => {
+                    if let (Some(port), Some(listener)) = (self.ports.get(port), &self.listener) {
+                        self.log.note(format_args!("{} break off", port.name));
+                        calls::end(listener, id, Answer::Done);
+                    }
+                }
+                Step::Kill => process::signal_all(Signal::SIGKILL),
+            }
+        }
+    }
+
+    fn commands(&mut self, token: u64) {
+        let mut bytes = [0u8; 4096];
+        let size = match (token, &self.control) {
+            (STDIN, _) => nix::unistd::read(io::stdin(), &mut bytes),
+            (_, Some((_, fd))) => nix::unistd::read(fd, &mut bytes),
+            _ => return,
+        };
+        let size = size.unwrap_or(0);
+        if size == 0 && token == STDIN {
+            let _ = self.epoll.delete(io::stdin());
+        }
+        let [control, stdin] = &mut self.half;
+        let half = if token == STDIN { stdin } else { control };
+        half.extend_from_slice(bytes.get(..size).unwrap_or_default());
+        let mut lines = Vec::new();
+        while let Some(end) = half.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = half.drain(..=end).collect();
+            lines.push(String::from_utf8_lossy(&line).into_owned());
+        }
+        if half.len() > LONGEST {
+            half.clear();
+            self.log
+                .note(format_args!("error a command longer than {LONGEST} bytes"));
+        }
+        for line in lines {
+            match command::parse(&line) {
+                Ok(Some(command)) => self.command(command, now()),
+                Ok(None) => {}
+                Err(error) => self.log.note(format_args!("error {error}")),
+            }
+        }
+    }
+
+    /// Does a command; `at` is when it was due, from which its own times count.
+    fn command(&mut self, command: Command, at: u64) {
+        match command {
+            Command::Port(name, what) => match self.ports.iter().position(|port| port.name == name)
+            {
+                Some(port) => self.port_command(port, what, at),
+                None => self.log.note(format_args!("error no port `{name}`")),
+            },
+            Command::Mark(text) => self.log.note(format_args!("mark {text}")),
+            Command::Quit => self.quit(),
+            init => self.init_command(&init),
+        }
+    }
+
+    fn port_command(&mut self, at: usize, what: PortCommand, due: u64) {
+        match what {
+            PortCommand::Set(change) => self.change(at, change),
+            PortCommand::Pulse(change, time) => {
+                let Some(port) = self.ports.get(at) else {
+                    return;
+                };
+                self.schedule.add(
+                    later(due, time),
+                    Step::Change(at, change.undo(port.lines.inputs)),
+                );
+                self.change(at, change);
+            }
+            PortCommand::Bounce(change, times, period) => {
+                for turn in 0..times {
+                    let level = if (times - 1 - turn) % 2 == 0 {
+                        change
+                    } else {
+                        change.inverted()
+                    };
+                    self.schedule.add(
+                        later(due, period.saturating_mul(turn)),
+                        Step::Change(at, level),
+                    );
+                }
+            }
+            other => self.port_state(at, other),
+        }
+    }
+
+    fn port_state(&mut self, at: usize, what: PortCommand) {
+        let nanos = now();
+        let (Some(port), log) = (self.ports.get_mut(at), &mut self.log) else {
+            return;
+        };
+        let name = port.name.clone();
+        // What those who wait in TIOCMIWAIT get, if they get anything.
+        let mut ends = None;
+        match what {
+            PortCommand::Refuse(refuse) => {
+                port.refuse = refuse;
+                ends = refuse.map(Answer::Fail);
+                let shown = refuse.map_or_else(|| "off".to_owned(), |errno| format!("{errno:?}"));
+                log.line(nanos, format_args!("{name} refuse {shown}"));
+            }
+            PortCommand::Eio(eio) => {
+                port.eio = eio;
+                ends = eio.then_some(Answer::Fail(Errno::EIO));
+                log.line(
+                    nanos,
+                    format_args!("{name} eio {}", if eio { "on" } else { "off" }),
+                );
+            }
+            PortCommand::Hangup => {
+                port.hang_up(log, &self.inotify, nanos);
+                ends = Some(Answer::Done);
+            }
+            PortCommand::Unplug => {
+                log.line(nanos, format_args!("{name} unplug"));
+                port.remove_link();
+                port.eio = true;
+                port.hang_up(log, &self.inotify, nanos);
+                ends = Some(Answer::Fail(Errno::EIO));
+            }
+            PortCommand::Plug => {
+                port.eio = false;
+                log.line(nanos, format_args!("{name} plug"));
+                if let Err(error) = port.make_link() {
+                    log.note(format_args!("error {name}: {error}"));
+                }
+            }
+            PortCommand::Set(_) | PortCommand::Pulse(..) | PortCommand::Bounce(..) => {}
+        }
+        if let (Some(answer), Some(listener)) = (ends, &self.listener) {
+            for id in port.waiters.take_all() {
+                calls::end(listener, id, answer);
+            }
+        }
+    }
+
+    /// The UPS moves its lines. Those who wait are answered first, then it is logged.
+    fn change(&mut self, at: usize, change: Change) {
+        let Some(port) = self.ports.get_mut(at) else {
+            return;
+        };
+        let before = port.lines.inputs;
+        let nanos = now();
+        let edges = port.lines.set_inputs(change.apply(before));
+        if port.lines.inputs == before {
+            return;
+        }
+        let mut woke = 0;
+        if let Some(listener) = &self.listener {
+            for id in port.waiters.take(edges) {
+                woke += usize::from(calls::end(listener, id, Answer::Done));
+            }
+        }
+        let levels = port.lines.show_inputs();
+        self.log
+            .line(nanos, format_args!("{} in {levels} woke={woke}", port.name));
+        let dropped = edges & lines::DCD != 0 && port.lines.inputs & lines::DCD == 0;
+        if dropped && port.is_open() && port.follows_carrier() {
+            self.port_state(at, PortCommand::Hangup);
+        }
+    }
+
+    fn init_command(&mut self, command: &Command) {
+        let Some(init) = &mut self.init else {
+            self.log.note(format_args!("error there is no --initctl"));
+            return;
+        };
+        if let Some(end) = init.end() {
+            let _ = self.epoll.delete(end);
+            self.init_waited = false;
+        }
+        let nanos = now();
+        let mut result = Ok(());
+        let what = match command {
+            Command::StopInit => {
+                init.stop(true);
+                "stop"
+            }
+            Command::StartInit => {
+                init.stop(false);
+                "start"
+            }
+            Command::CloseInit => {
+                init.close();
+                "close"
+            }
+            Command::OpenInit => {
+                result = init.open();
+                "open"
+            }
+            _ => {
+                result = init.unlink();
+                "unlink"
+            }
+        };
+        match result {
+            Ok(()) => self.log.line(nanos, format_args!("init {what}")),
+            Err(error) => self
+                .log
+                .line(nanos, format_args!("error init {what}: {error}")),
+        }
+    }
+
+    fn signals(&mut self) {
+        while let Ok(Some(info)) = self.signals.read_signal() {
+            let signal = i32::try_from(info.ssi_signo)
+                .ok()
+                .and_then(|n| Signal::try_from(n).ok());
+            match signal {
+                Some(Signal::SIGCHLD) => self.reap(),
+                Some(signal) if self.status.is_none() => {
+                    let _ = kill(self.child, signal);
+                }
+                _ => self.quit(),
+            }
+        }
+    }
+
+    fn reap(&mut self) {
+        loop {
+            let (pid, status) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(pid, code)) => (pid, (code, format!("{code}"))),
+                Ok(WaitStatus::Signaled(pid, signal, _)) => {
+                    let number = signal as i32;
+                    (pid, (128 + number, format!("signal {number}")))
+                }
+                Ok(WaitStatus::StillAlive) | Err(_) => return,
+                Ok(_) => continue,
+            };
+            if pid == self.child {
+                self.status = Some(u8::try_from(status.0).unwrap_or(u8::MAX));
+                self.log.note(format_args!("exit {}", status.1));
+                if !self.until_gone {
+                    self.quit();
+                }
+            }
+        }
+    }
+
+    fn quit(&mut self) {
+        process::signal_all(Signal::SIGTERM);
+        self.schedule.add(later(now(), GRACE), Step::Kill);
+    }
+}
+
+impl Drop for Sim {
+    fn drop(&mut self) {
+        if let Some((path, _)) = &self.control {
+            init::remove_fifo(path);
+        }
+    }
+}
+
+fn later(from: u64, time: Duration) -> u64 {
+    from.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+}
