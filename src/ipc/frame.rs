@@ -229,6 +229,9 @@ pub struct Frame {
 impl Frame {
     /// An event about the UPS (or, for `N`, the rule) of that name; `None` if the name has no legal form.
     pub fn event(kind: Kind, name: &str) -> Option<Frame> {
+        if !name.bytes().all(Events::body) {
+            return None;
+        }
         Frame::new::<Events>(kind.letter(), name.as_bytes())
     }
 
