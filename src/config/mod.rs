@@ -3,195 +3,115 @@
 //! Everything here runs before the fork, as root or as whoever calls `upsentry check`. It reads one
 //! file, opens nothing else and asks the system nothing: users, devices and init are looked at by
 //! the modules that use them.
+//!
+//! The grammar is one directive a line. Words are parted by blanks and tabs; a `#` at the start of a
+//! word begins a comment; a word that begins with `"` runs to the next `"` and may hold blanks and
+//! `#` (there are no escapes, and a `"` inside a word is an ordinary character). The work is done in
+//! two steps: `parse` looks at each line by itself, `check` at what the lines say together.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
-/// One input line of a serial port, from the computer's side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// Clear to send.
-    Cts,
-    /// Data set ready.
-    Dsr,
-    /// Data carrier detect (`cd` is taken too).
-    Dcd,
-    /// Ring indicator (`ri` is taken too).
-    Rng,
+pub mod cables;
+mod check;
+mod diagnostic;
+mod directives;
+mod hazards;
+mod parse;
+mod screen;
+#[cfg(test)]
+mod tests;
+mod types;
+mod values;
+pub mod wiring;
+mod words;
+
+pub use diagnostic::{Diagnostic, Failure, Severity};
+pub use hazards::{Pulled, hazards, pulled};
+pub use screen::describe;
+pub use types::*;
+
+/// A configuration is a page of text; more than this is something else.
+const LARGEST: u64 = 1 << 20;
+
+/// The file to read: the one given, else upsentry's own, else powstatd's.
+#[must_use]
+pub fn find(explicit: Option<&Path>) -> PathBuf {
+    let own = Path::new("/etc/upsentry.conf");
+    let powstatd = Path::new("/etc/powstatd.conf");
+    match explicit {
+        Some(path) => path.to_owned(),
+        None if !own.exists() && powstatd.exists() => powstatd.to_owned(),
+        None => own.to_owned(),
+    }
 }
 
-/// `LINE 0|1`: the line is at that level. True = raised (positive voltage, TIOCM bit set).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Condition {
-    /// Which line.
-    pub line: Input,
-    /// The level that satisfies it.
-    pub level: bool,
+/// Reads and checks the file.
+///
+/// # Errors
+/// Everything that is wrong with it, ready to be shown; the exit code is 2.
+pub fn load(path: &Path, purpose: Purpose) -> Result<Config, Failure> {
+    let (text, mode) = read(path).map_err(|reason| Failure::unreadable(path, &reason))?;
+    parse_with_mode(path, &text, purpose, mode).map_err(|all| Failure::faulty(path, &text, &all))
 }
 
-/// Levels for the two output lines; `None` leaves a line as it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outputs {
-    /// Data terminal ready.
-    pub dtr: Option<bool>,
-    /// Request to send.
-    pub rts: Option<bool>,
+/// Checks the file's text, as if only its owner could read and write it.
+///
+/// # Errors
+/// All errors, and the warnings among them, in file order.
+pub fn parse(path: &Path, text: &str, purpose: Purpose) -> Result<Config, Vec<Diagnostic>> {
+    parse_with_mode(path, text, purpose, 0o600)
 }
 
-/// How the UPS is told to cut the load.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Kill {
-    /// Levels to drive.
-    pub outputs: Outputs,
-    /// Hold a break on TxD.
-    pub send_break: bool,
+fn parse_with_mode(
+    path: &Path,
+    text: &str,
+    purpose: Purpose,
+    mode: u32,
+) -> Result<Config, Vec<Diagnostic>> {
+    check::assemble(path, parse::read(text, mode), purpose)
 }
 
-/// What a UPS is watched through.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Watch {
-    /// A serial line with a contact-closure cable; an absolute path, possibly of a device that is absent.
-    Line(PathBuf),
-}
-
-/// One UPS, with every default filled in.
-#[derive(Clone, Debug)]
-pub struct Ups {
-    /// 1..=63 bytes of `[A-Za-z0-9._-]`, unique in the file.
-    pub name: String,
-    /// Line number of its `watch`, for messages.
-    pub watch_line: usize,
-    /// What it is watched through.
-    pub watch: Watch,
-    /// The cable that `model` named.
-    pub model: Option<&'static cables::Cable>,
-    /// On battery while all of these hold; empty: never said by a line.
-    pub fail: Vec<Condition>,
-    /// Battery low while all of these (and `fail`) hold; empty: never said by a line.
-    pub low: Vec<Condition>,
-    /// The cable is there while all of these hold; empty: not known.
-    pub sense: Vec<Condition>,
-    /// Levels set when the port is opened.
-    pub init: Outputs,
-    /// How to cut the load; `None`: no line to drive.
-    pub kill: Option<Kill>,
-    /// A status must hold so long to be believed. Default 20 ms; 0: at once.
-    pub debounce: Duration,
-    /// Nothing is believed until so long after `init` was set. Default 2 s.
-    pub settle: Duration,
-    /// On battery so long before it is reported. Default 0.
-    pub fail_after: Duration,
-    /// On mains so long before it is reported. Default 0.
-    pub ok_after: Duration,
-    /// Low so long before it is reported. Default 2 s.
-    pub low_after: Duration,
-    /// How long LOW is held back after a jump from mains to all inputs zero. Default 60 s.
-    pub cable_grace: Duration,
-    /// Shut down after so long on battery; `None`: never.
-    pub shutdown_after: Option<Duration>,
-    /// Network sources: silence so long is loss of contact. Default 15 s.
-    pub deadtime: Duration,
-    /// Blind on battery so long is a shutdown. Default: `deadtime`.
-    pub blind_after: Duration,
-    /// Its weight in `need`. Default 1; 0: watch only.
-    pub power: u32,
-}
-
-/// How init hears of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Via {
-    /// Requests on init's FIFO.
-    Initctl,
-    /// A powerstatus file and SIGPWR to process 1.
-    Signal,
-    /// The `halt` command.
-    Command,
-}
-
-/// What `tell` maps an event to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Say nothing.
-    None,
-    /// Power is back (initctl command 4, `OK`).
-    Ok,
-    /// Power is failing (initctl command 2, `FAIL`).
-    Fail,
-    /// Power is failing now (initctl command 3, `LOW`).
-    Low,
-    /// Change to this runlevel, a character init takes: `0`-`6`, `s`, `S`.
-    Runlevel(u8),
-    /// Run the `halt` command.
-    Halt,
-}
-
-/// The four rows of `tell`; `None` where the file says nothing (the defaults depend on `via`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tell {
-    /// Mains returned.
-    pub ok: Option<Action>,
-    /// On battery.
-    pub fail: Option<Action>,
-    /// On battery and low.
-    pub low: Option<Action>,
-    /// Shut down now.
-    pub shutdown: Option<Action>,
-}
-
-/// A user as written: a name, or a number.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum UserSpec {
-    /// To be looked up in passwd.
-    Name(String),
-    /// A uid, taken as it is.
-    Id(u32),
-}
-
-/// The whole file, checked.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The file it came from.
-    pub path: PathBuf,
-    /// How many lines it has.
-    pub lines: usize,
-    /// At least one.
-    pub ups: Vec<Ups>,
-    /// The machine is OK while the power on mains is at least this. 1 with one feed.
-    pub need: u32,
-    /// `None`: chosen by what PID 1 is.
-    pub via: Option<Via>,
-    /// `None`: /run/initctl, else /dev/initctl.
-    pub initctl: Option<PathBuf>,
-    /// Default /run/powerstatus.
-    pub powerstatus: PathBuf,
-    /// The halt command, absolute path first; empty: none.
-    pub halt: Vec<String>,
-    /// Changed rows of the told table.
-    pub tell: Tell,
-    /// After L or S with the machine still up: ask for runlevel 0 each so often. Default 60 s.
-    pub insist: Duration,
-    /// Seconds between TERM and KILL that init keeps, 1..=60. Default 5.
-    pub sleep_time: u8,
-    /// The monitor's user. Default `_upsentry`.
-    pub user: UserSpec,
-    /// The parent's user. Default `_upsentryd`.
-    pub notifier_user: UserSpec,
-    /// The empty root. Default /run/upsentry/empty.
-    pub chroot: PathBuf,
-    /// Default /run/upsentry.state.
-    pub state_file: PathBuf,
-    /// Default /run/upsentry.pid.
-    pub pid_file: PathBuf,
-    /// How long `-k` holds the kill signal. Default 10 s.
-    pub kill_hold: Duration,
-    /// Things to say that do not stop a start, already formatted as `FILE:LINE:COLUMN: warning: …`.
-    pub warnings: Vec<String>,
-}
-
-pub mod cables {
-    //! Known contact-closure cables, as data (placeholder until filled).
-
-    /// One cable.
-    #[derive(Debug)]
-    pub struct Cable {}
+/// The file's text and its permission bits. Nothing that is not a regular file is even opened:
+/// opening a FIFO would wait for ever.
+fn read(path: &Path) -> Result<(String, u32), String> {
+    let problem = |error: std::io::Error| format!(" cannot be read: {error}");
+    let regular = |found: &fs::Metadata| {
+        if found.is_file() {
+            Ok(())
+        } else {
+            Err(" not a regular file")
+        }
+    };
+    regular(&fs::metadata(path).map_err(problem)?)?;
+    let file = File::open(path).map_err(problem)?;
+    let metadata = file.metadata().map_err(problem)?;
+    regular(&metadata)?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(problem)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(" over 1 MiB; a configuration is shorter".to_owned());
+    }
+    let mode = metadata.permissions().mode();
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((text, mode)),
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let before = String::from_utf8_lossy(error.as_bytes().get(..valid).unwrap_or_default())
+                .into_owned();
+            let line = before.matches('\n').count() + 1;
+            let column = before
+                .rsplit('\n')
+                .next()
+                .map_or(0, |last| last.chars().count())
+                + 1;
+            Err(format!(
+                "{line}:{column}: not UTF-8; save the file as UTF-8 or plain ASCII"
+            ))
+        }
+    }
 }

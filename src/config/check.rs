@@ -1,0 +1,347 @@
+//! From entries to a [`Config`]: defaults, inheritance, and what the lines say together.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::cables::Cable;
+use super::diagnostic::{Diagnostic, Severity, Span};
+use super::hazards::hazards;
+use super::parse::{File, Section};
+use super::types::{
+    Action, Condition, Config, Kill, Outputs, Purpose, Tell, Ups, UserSpec, Via, Watch,
+};
+use super::values::{Event, Output, Value};
+
+/// No place in particular.
+const START: Span = Span {
+    line: 1,
+    column: 1,
+    width: 0,
+};
+const A_HALT: &str = "a `halt' command, like `halt /sbin/shutdown -hP now'";
+
+/// The first value of this kind that a directive of this name said in the section.
+macro_rules! value {
+    ($section:expr, $name:expr, $kind:path) => {
+        $section.all($name).find_map(|entry| match &entry.value {
+            $kind(value) => Some(value.clone()),
+            _ => None,
+        })
+    };
+}
+
+/// The file as a whole, or everything that is wrong with it, in file order.
+pub(super) fn assemble(
+    path: &Path,
+    mut file: File,
+    purpose: Purpose,
+) -> Result<Config, Vec<Diagnostic>> {
+    let mut said = std::mem::take(&mut file.diagnostics);
+    if file.mode & 0o002 != 0 {
+        let message = "anyone may write this file, and it says what root does; chmod o-w it";
+        said.push(START.error(message));
+    }
+    let sections = watching(&file, &mut said);
+    let mut config = machine(path, &file);
+    config.ups = sections
+        .iter()
+        .map(|own| ups(own, &file.defaults))
+        .collect();
+    check_machine(&file, &config, &mut said);
+    if purpose == Purpose::Run {
+        check_missing(&file, &sections, &config, &mut said);
+    }
+    // Only of a file that is right so far; or a misspelt `low` would be said to be missing, too.
+    if purpose == Purpose::Run && !said.iter().any(is_error) {
+        for (own, ups) in sections.iter().zip(&config.ups) {
+            warn_of_ups(own, &file.defaults, ups, &mut said);
+        }
+        said.extend(check_means(&sections, &config));
+    }
+    said.sort_by_key(|one| (one.line, one.column));
+    if said.iter().any(is_error) {
+        return Err(said);
+    }
+    config.warnings = said.iter().map(|one| one.headline(path)).collect();
+    Ok(config)
+}
+
+fn is_error(one: &Diagnostic) -> bool {
+    one.severity == Severity::Error
+}
+
+/// The sections that are a UPS: each has a `watch` of its own, and no two the same.
+fn watching<'a>(file: &'a File, said: &mut Vec<Diagnostic>) -> Vec<&'a Section> {
+    let unnamed = file.defaults.first("watch").map(|_| &file.defaults);
+    let mut found: Vec<&Section> = Vec::new();
+    for section in unnamed.into_iter().chain(&file.sections) {
+        let device = value!(section, "watch", Value::Watch);
+        let same =
+            |other: &&&Section| device.is_some() && value!(other, "watch", Value::Watch) == device;
+        if section.first("watch").is_none() {
+            let message = "this UPS has no `watch'; write one, like `watch ttyS0'";
+            said.push(section.span.error(message));
+        } else if let Some(other) = found.iter().find(same) {
+            let message = format!("this line is watched already, by ups `{}'", other.name);
+            said.push(section.place(&["watch"]).error(message));
+        }
+        if unnamed.is_some() && section.name == file.defaults.name && !found.is_empty() {
+            let message = "a `watch' before the first `ups' is called `ups' already";
+            said.push(section.span.error(message));
+        }
+        found.push(section);
+    }
+    if found.is_empty() {
+        said.push(START.error("nothing to watch; write a line like `watch ttyS0'"));
+    }
+    found
+}
+
+/// A section's UPS. Where the file has errors some of it is made up, and nobody sees it.
+fn ups(own: &Section, defaults: &Section) -> Ups {
+    let layers = [own, defaults];
+    let after = |name: &str| {
+        layers
+            .iter()
+            .find_map(|layer| value!(layer, name, Value::Time))
+    };
+    let ms = |name: &str, default| after(name).unwrap_or(Duration::from_millis(default));
+    let model = |layer: &Section| value!(layer, "model", Value::Model);
+    let deadtime = ms("deadtime", 15_000);
+    Ups {
+        name: own.name.clone(),
+        watch_line: own.place(&["watch"]).line,
+        watch: Watch::Line(value!(own, "watch", Value::Watch).unwrap_or_default()),
+        model: layers.iter().find_map(|layer| model(layer)),
+        fail: conditions(layers, "fail", |cable| cable.fail),
+        low: conditions(layers, "low", |cable| cable.low),
+        sense: conditions(layers, "sense", |cable| cable.sense),
+        init: layers
+            .iter()
+            .find_map(|layer| outputs(layer, "init").or(model(layer).map(|cable| cable.init)))
+            .unwrap_or_default(),
+        kill: layers
+            .iter()
+            .find_map(|layer| {
+                kill(layer)
+                    .map(Some)
+                    .or(model(layer).map(|cable| cable.kill))
+            })
+            .flatten(),
+        debounce: ms("debounce", 20),
+        settle: ms("settle", 2000),
+        fail_after: ms("fail-after", 0),
+        ok_after: ms("ok-after", 0),
+        low_after: ms("low-after", 2000),
+        cable_grace: ms("cable-grace", 60_000),
+        shutdown_after: after("shutdown-after"),
+        deadtime,
+        blind_after: after("blind-after").unwrap_or(deadtime),
+        power: layers
+            .iter()
+            .find_map(|layer| value!(layer, "power", Value::Number))
+            .unwrap_or(1),
+    }
+}
+
+/// The nearest word counts: the section's own lines, its own model, then the same of the defaults.
+fn conditions(
+    layers: [&Section; 2],
+    name: &str,
+    of: fn(&Cable) -> &'static [Condition],
+) -> Vec<Condition> {
+    let said = |layer: &Section| {
+        layer.first(name)?;
+        let inputs = layer.all(name).filter_map(|entry| match entry.value {
+            Value::Input(condition) => Some(condition),
+            _ => None,
+        });
+        Some(inputs.collect())
+    };
+    let model = |layer: &Section| value!(layer, "model", Value::Model);
+    let nearest = |layer: &&Section| said(layer).or_else(|| model(layer).map(|c| of(c).to_vec()));
+    layers.iter().find_map(nearest).unwrap_or_default()
+}
+
+fn outputs(section: &Section, name: &str) -> Option<Outputs> {
+    section.first(name)?;
+    let mut outputs = Outputs::default();
+    for entry in section.all(name) {
+        match entry.value {
+            Value::Output(Output::Dtr, level) => outputs.dtr = Some(level),
+            Value::Output(Output::Rts, level) => outputs.rts = Some(level),
+            _ => {}
+        }
+    }
+    Some(outputs)
+}
+
+fn kill(section: &Section) -> Option<Kill> {
+    let send_break = section.all("kill").any(|entry| entry.value == Value::Break);
+    Some(Kill {
+        outputs: outputs(section, "kill")?,
+        send_break,
+    })
+}
+
+/// The machine's directives; no UPS yet.
+fn machine(path: &Path, file: &File) -> Config {
+    let machine = &file.machine;
+    let path_of = |name| value!(machine, name, Value::Path);
+    let time = |name| value!(machine, name, Value::Time);
+    let user = |name, default: &str| {
+        value!(machine, name, Value::User).unwrap_or_else(|| UserSpec::Name(default.to_owned()))
+    };
+    let sleep = time("sleep-time").and_then(|time| u8::try_from(time.as_secs()).ok());
+    Config {
+        path: path.to_owned(),
+        lines: file.lines,
+        ups: Vec::new(),
+        need: value!(machine, "need", Value::Number).unwrap_or(1),
+        via: value!(machine, "via", Value::Via),
+        initctl: path_of("initctl"),
+        powerstatus: path_of("powerstatus").unwrap_or_else(|| PathBuf::from("/run/powerstatus")),
+        halt: value!(machine, "halt", Value::Words).unwrap_or_default(),
+        tell: tell(machine),
+        insist: time("insist").unwrap_or(Duration::from_secs(60)),
+        sleep_time: sleep.unwrap_or(5),
+        user: user("user", "_upsentry"),
+        notifier_user: user("notifier-user", "_upsentryd"),
+        chroot: path_of("chroot").unwrap_or_else(|| PathBuf::from("/run/upsentry/empty")),
+        state_file: path_of("state-file").unwrap_or_else(|| PathBuf::from("/run/upsentry.state")),
+        pid_file: path_of("pid-file").unwrap_or_else(|| PathBuf::from("/run/upsentry.pid")),
+        kill_hold: time("kill-hold").unwrap_or(Duration::from_secs(10)),
+        warnings: Vec::new(),
+    }
+}
+
+fn tell(machine: &Section) -> Tell {
+    let mut tell = Tell::default();
+    for entry in machine.all("tell") {
+        match entry.value {
+            Value::Tell(Event::Ok, action) => tell.ok = Some(action),
+            Value::Tell(Event::Fail, action) => tell.fail = Some(action),
+            Value::Tell(Event::Low, action) => tell.low = Some(action),
+            Value::Tell(Event::Shutdown, action) => tell.shutdown = Some(action),
+            _ => {}
+        }
+    }
+    tell
+}
+
+/// Directives of the machine that do not go together.
+fn check_machine(file: &File, config: &Config, said: &mut Vec<Diagnostic>) {
+    let machine = &file.machine;
+    let no_halt = machine.first("halt").is_none();
+    for entry in machine.all("tell") {
+        match (&entry.value, config.via) {
+            (Value::Tell(_, Action::Runlevel(_)), Some(Via::Signal | Via::Command)) => {
+                let message = "only `via initctl' can ask for a runlevel";
+                said.push(entry.span.error(message));
+            }
+            (Value::Tell(_, Action::Halt), _) if no_halt => {
+                said.push(entry.span.error(format!("this needs {A_HALT}")));
+            }
+            _ => {}
+        }
+    }
+    if config.via == Some(Via::Command) && no_halt {
+        let message = format!("`via command' needs {A_HALT}");
+        said.push(machine.place(&["via"]).error(message));
+    }
+    if config.user == config.notifier_user {
+        let message =
+            "`user' and `notifier-user' must differ: the parent does not trust the monitor";
+        said.push(machine.place(&["notifier-user", "user"]).error(message));
+    }
+    let power: u32 = config.ups.iter().map(|ups| ups.power).sum();
+    if machine.first("need").is_some() && config.need > power {
+        let message = format!(
+            "`need {}' is more than the power of all UPSs, {power}",
+            config.need
+        );
+        said.push(machine.place(&["need"]).error(message));
+    }
+}
+
+/// What a file must say so that a machine can be run by it.
+fn check_missing(file: &File, sections: &[&Section], config: &Config, said: &mut Vec<Diagnostic>) {
+    for own in sections {
+        let lines = ["fail", "low", "model"];
+        if lines
+            .iter()
+            .all(|name| own.first(name).or(file.defaults.first(name)).is_none())
+        {
+            let message = "no `fail', no `low' and no `model': what would an outage look like?";
+            said.push(own.place(&["watch"]).error(message));
+        }
+    }
+    // There is no safe guess.
+    let feeds: Vec<_> = sections
+        .iter()
+        .zip(&config.ups)
+        .filter(|(_, ups)| ups.power > 0)
+        .collect();
+    if let (Some((second, _)), None) = (feeds.get(1), file.machine.first("need")) {
+        let power: u32 = feeds.iter().map(|(_, ups)| ups.power).sum();
+        said.push(second.place(&["watch"]).error(format!(
+            "{} UPSs feed this machine; write `need 1' if any one is enough, `need {power}' if each is required",
+            feeds.len()
+        )));
+    }
+}
+
+fn warn_of_ups(own: &Section, defaults: &Section, ups: &Ups, said: &mut Vec<Diagnostic>) {
+    let lines = ["low", "fail", "model"];
+    let owner = if lines.iter().any(|name| own.first(name).is_some()) {
+        own
+    } else {
+        defaults
+    };
+    let place = owner.place(&lines);
+    if ups.fail.is_empty() {
+        let message =
+            "no `fail': `low' alone means both, and the mains failing is not noticed before";
+        said.push(place.warning(message));
+    }
+    said.extend(hazards(ups).into_iter().map(|hazard| place.warning(hazard)));
+}
+
+/// Something must be able to shut the machine down. powstatd left that to the script init runs.
+fn check_means(sections: &[&Section], config: &Config) -> Option<Diagnostic> {
+    let Tell {
+        fail,
+        low,
+        shutdown,
+        ..
+    } = config.tell;
+    let told = |action| !matches!(action, Some(Action::None | Action::Ok));
+    let at_fail = matches!(
+        fail,
+        Some(Action::Low | Action::Halt | Action::Runlevel(b'0'))
+    );
+    let means = |ups: &Ups| {
+        let at_low = !ups.low.is_empty() && told(low);
+        let in_time = ups.shutdown_after.is_some() && told(shutdown);
+        ups.power > 0 && (at_low || in_time || (at_fail && !ups.fail.is_empty()))
+    };
+    if config.ups.iter().any(means) {
+        return None;
+    }
+    let place = sections
+        .first()
+        .map_or(START, |section| section.place(&["watch"]));
+    let powstatd = config
+        .path
+        .file_name()
+        .is_some_and(|name| name == "powstatd.conf");
+    if powstatd && config.ups.iter().any(|ups| !ups.fail.is_empty()) {
+        let message = "no `low', no `shutdown-after': only the script that init runs at `power fail' can shut this machine down";
+        return Some(place.warning(message));
+    }
+    Some(
+        place.error(
+            "nothing could ever shut this machine down; write `low', or `shutdown-after 5m'",
+        ),
+    )
+}

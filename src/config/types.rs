@@ -1,0 +1,273 @@
+//! The public types: the file's content, checked, with every default filled in.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::cables::Cable;
+
+/// One input line of a serial port, from the computer's side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Clear to send.
+    Cts,
+    /// Data set ready.
+    Dsr,
+    /// Data carrier detect (`cd` is taken too).
+    Dcd,
+    /// Ring indicator (`ri` is taken too).
+    Rng,
+}
+
+/// `LINE 0|1`: the line is at that level. True = raised (positive voltage, TIOCM bit set).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// Which line.
+    pub line: Input,
+    /// The level that satisfies it.
+    pub level: bool,
+}
+
+/// Levels for the two output lines; `None` leaves a line as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outputs {
+    /// Data terminal ready.
+    pub dtr: Option<bool>,
+    /// Request to send.
+    pub rts: Option<bool>,
+}
+
+/// How the UPS is told to cut the load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kill {
+    /// Levels to drive.
+    pub outputs: Outputs,
+    /// Hold a break on TxD.
+    pub send_break: bool,
+}
+
+/// What a UPS is watched through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// A serial line with a contact-closure cable; an absolute path, possibly of a device that is absent.
+    Line(PathBuf),
+}
+
+/// One UPS, with every default filled in.
+#[derive(Clone, Debug)]
+pub struct Ups {
+    /// 1..=63 bytes of `[A-Za-z0-9._-]`, unique in the file.
+    pub name: String,
+    /// Line number of its `watch`, for messages.
+    pub watch_line: usize,
+    /// What it is watched through.
+    pub watch: Watch,
+    /// The cable that `model` named.
+    pub model: Option<&'static Cable>,
+    /// On battery while all of these hold; empty: never said by a line.
+    pub fail: Vec<Condition>,
+    /// Battery low while all of these (and `fail`) hold; empty: never said by a line.
+    pub low: Vec<Condition>,
+    /// The cable is there while all of these hold; empty: not known.
+    pub sense: Vec<Condition>,
+    /// Levels set when the port is opened.
+    pub init: Outputs,
+    /// How to cut the load; `None`: no line to drive.
+    pub kill: Option<Kill>,
+    /// A status must hold so long to be believed. Default 20 ms; 0: at once.
+    pub debounce: Duration,
+    /// Nothing is believed until so long after `init` was set. Default 2 s.
+    pub settle: Duration,
+    /// On battery so long before it is reported. Default 0.
+    pub fail_after: Duration,
+    /// On mains so long before it is reported. Default 0.
+    pub ok_after: Duration,
+    /// Low so long before it is reported. Default 2 s.
+    pub low_after: Duration,
+    /// How long LOW is held back after a jump from mains to all inputs zero. Default 60 s.
+    pub cable_grace: Duration,
+    /// Shut down after so long on battery; `None`: never.
+    pub shutdown_after: Option<Duration>,
+    /// Network sources: silence so long is loss of contact. Default 15 s.
+    pub deadtime: Duration,
+    /// Blind on battery so long is a shutdown. Default: `deadtime`.
+    pub blind_after: Duration,
+    /// Its weight in `need`. Default 1; 0: watch only.
+    pub power: u32,
+}
+
+/// How init hears of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// Requests on init's FIFO.
+    Initctl,
+    /// A powerstatus file and SIGPWR to process 1.
+    Signal,
+    /// The `halt` command.
+    Command,
+}
+
+/// What `tell` maps an event to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Say nothing.
+    None,
+    /// Power is back (initctl command 4, `OK`).
+    Ok,
+    /// Power is failing (initctl command 2, `FAIL`).
+    Fail,
+    /// Power is failing now (initctl command 3, `LOW`).
+    Low,
+    /// Change to this runlevel, a character init takes: `0`-`6`, `s`, `S`.
+    Runlevel(u8),
+    /// Run the `halt` command.
+    Halt,
+}
+
+/// The four rows of `tell`; `None` where the file says nothing (the defaults depend on `via`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tell {
+    /// Mains returned.
+    pub ok: Option<Action>,
+    /// On battery.
+    pub fail: Option<Action>,
+    /// On battery and low.
+    pub low: Option<Action>,
+    /// Shut down now.
+    pub shutdown: Option<Action>,
+}
+
+/// A user as written: a name, or a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserSpec {
+    /// To be looked up in passwd.
+    Name(String),
+    /// A uid, taken as it is.
+    Id(u32),
+}
+
+/// The whole file, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it came from.
+    pub path: PathBuf,
+    /// How many lines it has.
+    pub lines: usize,
+    /// At least one.
+    pub ups: Vec<Ups>,
+    /// The machine is OK while the power on mains is at least this. 1 with one feed.
+    pub need: u32,
+    /// `None`: chosen by what PID 1 is.
+    pub via: Option<Via>,
+    /// `None`: /run/initctl, else /dev/initctl.
+    pub initctl: Option<PathBuf>,
+    /// Default /run/powerstatus.
+    pub powerstatus: PathBuf,
+    /// The halt command, absolute path first; empty: none.
+    pub halt: Vec<String>,
+    /// Changed rows of the told table.
+    pub tell: Tell,
+    /// After L or S with the machine still up: ask for runlevel 0 each so often. Default 60 s.
+    pub insist: Duration,
+    /// Seconds between TERM and KILL that init keeps, 1..=60. Default 5.
+    pub sleep_time: u8,
+    /// The monitor's user. Default `_upsentry`.
+    pub user: UserSpec,
+    /// The parent's user. Default `_upsentryd`.
+    pub notifier_user: UserSpec,
+    /// The empty root. Default /run/upsentry/empty.
+    pub chroot: PathBuf,
+    /// Default /run/upsentry.state.
+    pub state_file: PathBuf,
+    /// Default /run/upsentry.pid.
+    pub pid_file: PathBuf,
+    /// How long `-k` holds the kill signal. Default 10 s.
+    pub kill_hold: Duration,
+    /// Things to say that do not stop a start, already formatted as `FILE:LINE:COLUMN: warning: …`.
+    pub warnings: Vec<String>,
+}
+
+/// Why a file is read: what it may leave out depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To run, or to `check`: it must be complete, and something must be able to shut the machine down.
+    Run,
+    /// For `-t`: a `watch` is enough.
+    Test,
+    /// For `-k`: nothing may be missing that decides whether the kill signal is sent.
+    Kill,
+}
+
+impl Input {
+    /// Its name as written in the file.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Cts => "cts",
+            Self::Dsr => "dsr",
+            Self::Dcd => "dcd",
+            Self::Rng => "rng",
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.line.word(), u8::from(self.level))
+    }
+}
+
+impl Outputs {
+    /// What the lines are once these levels are set on top of `before`.
+    #[must_use]
+    pub fn over(self, before: Self) -> Self {
+        Self {
+            dtr: self.dtr.or(before.dtr),
+            rts: self.rts.or(before.rts),
+        }
+    }
+}
+
+impl fmt::Display for Outputs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let levels = [("dtr", self.dtr), ("rts", self.rts)];
+        let mut blank = "";
+        for (line, level) in levels {
+            if let Some(level) = level {
+                write!(f, "{blank}{line} {}", u8::from(level))?;
+                blank = " ";
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Kill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.send_break, self.outputs == Outputs::default()) {
+            (true, true) => write!(f, "break"),
+            (true, false) => write!(f, "{} break", self.outputs),
+            (false, _) => write!(f, "{}", self.outputs),
+        }
+    }
+}
+
+/// Conditions in the words of the file: `cts 0 dcd 1`.
+#[must_use]
+pub fn words(conditions: &[Condition]) -> String {
+    let words: Vec<String> = conditions.iter().map(Condition::to_string).collect();
+    words.join(" ")
+}
+
+/// A duration in the words of the file, in the largest unit that divides it; a minute is `60s`.
+#[must_use]
+pub fn time(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    match ms {
+        0 => "0s".to_owned(),
+        _ if ms % 3_600_000 == 0 => format!("{}h", ms / 3_600_000),
+        _ if ms % 60_000 == 0 && ms > 60_000 => format!("{}m", ms / 60_000),
+        _ if ms % 1000 == 0 => format!("{}s", ms / 1000),
+        _ => format!("{ms}ms"),
+    }
+}

@@ -1,0 +1,349 @@
+//! What may follow a directive's name: from words to a value.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::cables::{self, Cable};
+use super::diagnostic::{Diagnostic, Span};
+use super::directives::{Directive, Kind};
+use super::types::{Action, Condition, Input, UserSpec, Via, time};
+use super::words::{Word, choose, did_you_mean, duration, number, suggest};
+
+/// What one directive said.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    Watch(PathBuf),
+    Model(&'static Cable),
+    Input(Condition),
+    Output(Output, bool),
+    Break,
+    Time(Duration),
+    Number(u32),
+    Path(PathBuf),
+    Words(Vec<String>),
+    User(UserSpec),
+    Via(Via),
+    Tell(Event, Action),
+    /// Something wrong, or of no effect yet: the directive was there.
+    Void,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Output {
+    Dtr,
+    Rts,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    Ok,
+    Fail,
+    Low,
+    Shutdown,
+}
+
+const INPUTS: &[(&str, Input)] = &[
+    ("cts", Input::Cts),
+    ("dsr", Input::Dsr),
+    ("dcd", Input::Dcd),
+    ("rng", Input::Rng),
+    ("cd", Input::Dcd),
+    ("ri", Input::Rng),
+];
+const OUTPUTS: &[(&str, Output)] = &[("dtr", Output::Dtr), ("rts", Output::Rts)];
+const LEVELS: &[(&str, bool)] = &[("0", false), ("1", true)];
+const VIAS: &[(&str, Via)] = &[
+    ("initctl", Via::Initctl),
+    ("signal", Via::Signal),
+    ("command", Via::Command),
+];
+const EVENTS: &[(&str, Event)] = &[
+    ("ok", Event::Ok),
+    ("fail", Event::Fail),
+    ("low", Event::Low),
+    ("shutdown", Event::Shutdown),
+];
+const ACTIONS: &[(&str, Action)] = &[
+    ("none", Action::None),
+    ("ok", Action::Ok),
+    ("fail", Action::Fail),
+    ("low", Action::Low),
+    ("runlevel", Action::Runlevel(b'0')),
+    ("halt", Action::Halt),
+];
+
+/// One directive's values, each with the place that a contradiction is said of. What is wrong in only
+/// a part of it, or only worth a warning, goes to `said`.
+pub(super) fn values(
+    directive: &Directive,
+    word: &Word,
+    arguments: &[Word],
+    mode: u32,
+    said: &mut Vec<Diagnostic>,
+) -> Result<Vec<(Span, Value)>, Diagnostic> {
+    let argument = || one(directive, word, arguments);
+    let missing = || missing(directive, word);
+    let value = match directive.kind {
+        Kind::Inputs | Kind::Outputs => return pairs(directive, word, arguments, said),
+        Kind::Tell => return tell(directive, word, arguments),
+        Kind::Watch => Value::Watch(watch(argument()?)?),
+        Kind::Model => Value::Model(model(argument()?, said)?),
+        Kind::Time(least, most) => Value::Time(bounded(directive, argument()?, least, most)?),
+        Kind::Number(least, most) => Value::Number(number(argument()?, least, most)?),
+        Kind::Path => Value::Path(absolute(argument()?)?),
+        Kind::User => Value::User(user(argument()?)?),
+        Kind::Via => Value::Via(choose(argument()?, "way", "ways", VIAS)?),
+        Kind::Command => {
+            absolute(arguments.first().ok_or_else(missing)?)?;
+            Value::Words(
+                arguments
+                    .iter()
+                    .map(|argument| argument.text.clone())
+                    .collect(),
+            )
+        }
+        Kind::Slave => {
+            argument()?;
+            said.push(
+                word.span
+                    .warning("not yet in this version: the line is watched, but no slave is told"),
+            );
+            Value::Void
+        }
+        Kind::Password => {
+            arguments.first().ok_or_else(missing)?;
+            if mode & 0o044 != 0 {
+                return Err(word
+                    .error("there is a password here and others may read the file; chmod 600 it"));
+            }
+            said.push(
+                word.span
+                    .warning("not yet in this version: the password is not used, and not kept"),
+            );
+            Value::Void
+        }
+        Kind::Ups | Kind::Later => Value::Void,
+    };
+    Ok(vec![(word.span, value)])
+}
+
+fn missing(directive: &Directive, word: &Word) -> Diagnostic {
+    word.error(format!(
+        "`{}' needs more words, like `{}'",
+        directive.name, directive.example
+    ))
+}
+
+/// The only argument.
+pub(super) fn one<'a>(
+    directive: &Directive,
+    word: &Word,
+    arguments: &'a [Word],
+) -> Result<&'a Word, Diagnostic> {
+    match arguments {
+        [] => Err(missing(directive, word)),
+        [argument] => Ok(argument),
+        [_, extra, ..] => Err(extra.error(format!(
+            "one word too many; write it like `{}'",
+            directive.example
+        ))),
+    }
+}
+
+/// `LINE 0|1 …`, and for outputs `break`.
+fn pairs(
+    directive: &Directive,
+    word: &Word,
+    arguments: &[Word],
+    said: &mut Vec<Diagnostic>,
+) -> Result<Vec<(Span, Value)>, Diagnostic> {
+    let mut values = Vec::new();
+    let mut rest = arguments.iter();
+    while let Some(line) = rest.next() {
+        if directive.name == "kill" && line.text.eq_ignore_ascii_case("break") {
+            values.push((line.span, Value::Break));
+            continue;
+        }
+        let name = Word {
+            text: line.text.to_ascii_lowercase(),
+            span: line.span,
+        };
+        let level = match rest.next() {
+            Some(level) => choose(level, "level", "levels", LEVELS),
+            None => Err(line.error(format!("`{}' needs a level, 0 or 1, after it", line.text))),
+        };
+        let value = match directive.kind {
+            Kind::Inputs => input(&name).and_then(|line| {
+                Ok(Value::Input(Condition {
+                    line,
+                    level: level?,
+                }))
+            }),
+            _ => output(&name).and_then(|line| Ok(Value::Output(line, level?))),
+        };
+        match value {
+            Ok(value) => values.push((line.span, value)),
+            Err(one) => said.push(one),
+        }
+    }
+    match (values.is_empty(), arguments.is_empty()) {
+        (true, true) => Err(missing(directive, word)),
+        (true, false) => Ok(vec![(word.span, Value::Void)]),
+        _ => Ok(values),
+    }
+}
+
+fn input(word: &Word) -> Result<Input, Diagnostic> {
+    if OUTPUTS.iter().any(|(name, _)| *name == word.text) {
+        return Err(word.error(format!(
+            "`{}' is an output; inputs are cts dsr dcd rng",
+            word.text
+        )));
+    }
+    choose(word, "line", "inputs", INPUTS)
+}
+
+fn output(word: &Word) -> Result<Output, Diagnostic> {
+    if INPUTS.iter().any(|(name, _)| *name == word.text) {
+        return Err(word.error(format!("`{}' is an input; outputs are dtr rts", word.text)));
+    }
+    choose(word, "line", "outputs", OUTPUTS)
+}
+
+/// `EVENT ACTION`, or `EVENT runlevel C`.
+fn tell(
+    directive: &Directive,
+    word: &Word,
+    arguments: &[Word],
+) -> Result<Vec<(Span, Value)>, Diagnostic> {
+    let (event, action, rest) = match arguments {
+        [event, action, rest @ ..] => (event, action, rest),
+        _ => return Err(missing(directive, word)),
+    };
+    let chosen = choose(event, "event", "events", EVENTS)?;
+    let action = match (choose(action, "action", "actions", ACTIONS)?, rest) {
+        (Action::Runlevel(_), []) => {
+            return Err(action.error("which runlevel? write 0 to 6, s or S after it"));
+        }
+        (Action::Runlevel(_), [level]) => Action::Runlevel(runlevel(level)?),
+        (Action::Runlevel(_), [_, extra, ..]) | (_, [extra, ..]) => {
+            return Err(extra.error("one word too many"));
+        }
+        (action, []) => action,
+    };
+    Ok(vec![(event.span, Value::Tell(chosen, action))])
+}
+
+fn runlevel(word: &Word) -> Result<u8, Diagnostic> {
+    match word.text.as_bytes() {
+        [level @ (b'0'..=b'6' | b's' | b'S')] => Ok(*level),
+        _ => Err(word.error(format!(
+            "no such runlevel `{}'; runlevels are 0 to 6, s and S",
+            word.text
+        ))),
+    }
+}
+
+/// A serial line; all else that design has in mind for `watch` comes later.
+fn watch(word: &Word) -> Result<PathBuf, Diagnostic> {
+    let name = word.text.as_str();
+    let begins = |with: &[&str]| with.iter().any(|prefix| name.starts_with(prefix));
+    let later = |what: &str| {
+        Err(word.error(format!(
+            "watching {what} is not yet in this version; a line is `watch ttyS0'"
+        )))
+    };
+    if begins(&["driver:"]) {
+        later("a NUT driver")
+    } else if begins(&["nut://", "nut+tls://"]) {
+        later("a NUT server")
+    } else if begins(&["master:"]) || !(name.contains('/') || begins(&["tty", "cua"])) {
+        later(&format!("another machine (`{name}')"))
+    } else if name.contains("://") {
+        Err(word.error(format!(
+            "`{name}' is neither a serial line nor a source that is known"
+        )))
+    } else {
+        Ok(Path::new("/dev").join(name))
+    }
+}
+
+fn model(word: &Word, said: &mut Vec<Diagnostic>) -> Result<&'static Cable, Diagnostic> {
+    let Some(cable) = cables::find(&word.text) else {
+        let near = suggest(&word.text, cables::CABLES.iter().map(|cable| cable.name));
+        let message = format!(
+            "no such model `{}'; `upsentry models' lists them{}",
+            word.text,
+            did_you_mean(near)
+        );
+        return Err(word.error(message));
+    };
+    // A part number alone does not say whose reading of the cable is meant.
+    let by_part = cable.apcupsd && !cable.name.eq_ignore_ascii_case(&word.text);
+    if let Some(twin) = cable
+        .twins()
+        .find(|twin| by_part && !twin.behaves_like(cable))
+    {
+        said.push(word.span.warning(format!(
+            "`{}' is read as apcupsd does, and NUT reads it otherwise; say which: `model {}' or `model {}'",
+            word.text, cable.name, twin.name
+        )));
+    }
+    Ok(cable)
+}
+
+/// A duration within these bounds, in ms; init counts `sleep-time` in seconds.
+fn bounded(
+    directive: &Directive,
+    word: &Word,
+    least: u64,
+    most: u64,
+) -> Result<Duration, Diagnostic> {
+    let value = duration(word)?;
+    let (least, most) = (Duration::from_millis(least), Duration::from_millis(most));
+    if !(least..=most).contains(&value) {
+        let message = format!(
+            "`{}' is from {} to {}, not {}",
+            directive.name,
+            time(least),
+            time(most),
+            word.text
+        );
+        return Err(word.error(message));
+    }
+    if directive.name == "sleep-time" && value.subsec_nanos() != 0 {
+        return Err(word.error("`sleep-time' is in whole seconds"));
+    }
+    Ok(value)
+}
+
+fn absolute(word: &Word) -> Result<PathBuf, Diagnostic> {
+    match word.text.strip_prefix('/') {
+        Some(rest) if !rest.is_empty() => Ok(PathBuf::from(&word.text)),
+        _ => Err(word.error(format!(
+            "`{}' is not a whole path; it must begin with `/'",
+            word.text
+        ))),
+    }
+}
+
+fn user(word: &Word) -> Result<UserSpec, Diagnostic> {
+    let name = word.text.as_str();
+    let number = !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit());
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"._-$".contains(&b);
+    match name.parse() {
+        Ok(0) if number => {
+            Err(word.error("uid 0 is root, and no process of upsentry may stay root"))
+        }
+        Ok(id) if number && id != u32::MAX => Ok(UserSpec::Id(id)),
+        _ if name == "root" => Err(word.error("no process of upsentry may stay root")),
+        _ if number
+            || !(1..=32).contains(&name.len())
+            || name.starts_with('-')
+            || !name.bytes().all(fits) =>
+        {
+            Err(word.error(format!("`{name}' is neither a user's name nor a uid")))
+        }
+        _ => Ok(UserSpec::Name(name.to_owned())),
+    }
+}
