@@ -28,6 +28,7 @@ CAP_SYS_PTRACE: be root, or root of a user namespace. Exits with COMMAND's statu
   --refuse-miwait[=ERR]  TIOCMIWAIT fails with ENOTTY (default), EINVAL or EIO on every port
   --until-gone           when COMMAND has ended wait for all that it left running; without it they
                          get SIGTERM, and SIGKILL 2 s later
+  --with-parent          end as on `quit` when the process that started upsim dies
   -h, --help             this
 
 Commands, one a line; times are like 3ms, 1.5s, 200us; several lines in one command change at once:
@@ -101,6 +102,8 @@ pub struct Options {
     pub refuse: Option<Errno>,
     /// Wait for all that the command left.
     pub until_gone: bool,
+    /// End with the parent.
+    pub with_parent: bool,
     /// The command and its arguments.
     pub command: Vec<OsString>,
 }
@@ -129,6 +132,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Option<Options
                 });
             }
             Long("until-gone") => options.until_gone = true,
+            Long("with-parent") => options.with_parent = true,
             Value(first) => {
                 options.command = std::iter::once(first).chain(parser.raw_args()?).collect();
             }
@@ -176,7 +180,7 @@ mod tests {
     fn a_full_command_line() {
         let options = parsed(
             "--lines a:cts=1,dcd=1 --port a=/tmp/a --port b=/tmp/b --control c --stdin --script s --log l --trace \
-             --initctl i --icount --refuse-miwait=EINVAL --until-gone -- prog -h --port x",
+             --initctl i --icount --refuse-miwait=EINVAL --until-gone --with-parent -- prog -h --port x",
         );
         let options = options.unwrap().unwrap();
         assert_eq!(options.ports.len(), 2);
@@ -185,7 +189,8 @@ mod tests {
             crate::lines::CTS | crate::lines::DCD
         );
         assert_eq!(options.refuse, Some(Errno::EINVAL));
-        assert!(options.stdin && options.trace && options.icount && options.until_gone);
+        assert!(options.stdin && options.trace && options.icount);
+        assert!(options.until_gone && options.with_parent);
         assert_eq!(options.command, ["prog", "-h", "--port", "x"]);
     }
 

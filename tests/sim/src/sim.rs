@@ -14,13 +14,14 @@ use crate::sys::{self, Answer};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::time::TimeSpec;
 use nix::sys::timer::TimerSetTimeFlags;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getppid};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -58,6 +59,7 @@ pub struct Sim {
     log: Log,
     trace: bool,
     until_gone: bool,
+    parent: Option<Pid>,
     init: Option<Init>,
     init_waited: bool,
     control: Option<(PathBuf, OwnedFd)>,
@@ -87,11 +89,15 @@ impl Sim {
             mask.add(signal);
         }
         mask.thread_block()?;
+        if options.with_parent {
+            prctl::set_pdeathsig(Signal::SIGTERM)?;
+        }
         let mut sim = Self {
             ports: Vec::new(),
             log,
             trace: options.trace,
             until_gone: options.until_gone,
+            parent: options.with_parent.then(getppid),
             init: options.initctl.as_deref().map(Init::new).transpose()?,
             init_waited: false,
             control: None,
@@ -493,6 +499,7 @@ impl Sim {
                 .and_then(|n| Signal::try_from(n).ok());
             match signal {
                 Some(Signal::SIGCHLD) => self.reap(),
+                Some(_) if self.parent.is_some_and(|parent| parent != getppid()) => self.quit(),
                 Some(signal) if self.status.is_none() => {
                     let _ = kill(self.child, signal);
                 }
