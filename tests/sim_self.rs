@@ -420,7 +420,10 @@ fn what_daemonizes_is_waited_for_and_served() {
     if !need_root() {
         return;
     }
-    let mut rig = probe(traced("cts=1").option("--until-gone"), "daemon sleep=200 wait=cts");
+    let mut rig = probe(
+        traced("cts=1").option("--until-gone"),
+        "daemon sleep=200 wait=cts",
+    );
     rig.expect("exit 0");
     called(&mut rig, "wait");
     assert_eq!(rig.processes().len(), 1);

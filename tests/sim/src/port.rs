@@ -161,7 +161,9 @@ impl Port {
         }
         if std::mem::take(&mut self.exclusive) {
             let _ = self.unseen(inotify, |tty| sys::not_exclusive(tty.as_fd()));
-            self.open = !self.nobody_has_it();
+            if !self.nobody_has_it() {
+                self.opened(log, nanos);
+            }
         }
     }
 
