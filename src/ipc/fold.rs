@@ -24,3 +24,7 @@ pub fn fold(feeds: impl Iterator<Item = (u32, Power)>, need: u32) -> Power {
         Power::Mains
     }
 }
+
+#[cfg(test)]
+#[path = "fold_tests.rs"]
+mod tests;

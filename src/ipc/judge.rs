@@ -79,7 +79,7 @@ impl Feed {
             Kind::Ok => self.see(now, Power::Mains),
             Kind::Fail => self.see(now, Power::Battery),
             Kind::Low => self.see(now, Power::Low),
-            Kind::Restored => self.blind_since = None,
+            Kind::Restored => self.contact(),
             Kind::Lost => {
                 self.jumped = self
                     .left_mains
@@ -97,7 +97,12 @@ impl Feed {
             _ => {}
         }
         self.last = Some(power);
+        self.contact();
+    }
+
+    fn contact(&mut self) {
         self.blind_since = None;
+        self.jumped = false;
     }
 }
 
@@ -156,12 +161,24 @@ impl Judge {
         if event.kind == Kind::Ok && self.machine() == Power::Mains {
             self.insist_at = None;
         }
+        self.keep_insisting(now);
     }
 
     /// The generation ended: every UPS is unseen from now.
     pub fn blinded(&mut self, now: Duration) {
         for feed in &mut self.feeds {
             feed.blind_since = feed.blind_since.or(Some(now));
+        }
+        self.keep_insisting(now);
+    }
+
+    /// Without mains, L or S as the last word is insisted on, also where mains came and went since, or
+    /// where a daemon before this one said it.
+    fn keep_insisting(&mut self, now: Duration) {
+        let urgent = matches!(self.told, Told::Low | Told::Final);
+        if urgent && self.machine() != Power::Mains {
+            let at = now.saturating_add(self.settings.insist);
+            self.insist_at.get_or_insert(at);
         }
     }
 

@@ -75,3 +75,13 @@ fn sleeptime_is_as_given_and_never_0() {
         }
     }
 }
+
+#[test]
+fn data_stays_in_its_request() {
+    let mut message = Message::new(Command::PowerOk, 1);
+    message.length = 0;
+    message.push(6, 0, 1, &[b'x'; 1000]);
+    assert_eq!(message.bytes(), request(6, 0, 1, &[b'x'; 368]));
+    message.push(4, 0, 1, b"");
+    assert_eq!(message.bytes()[384..], request(4, 0, 1, b""));
+}
