@@ -267,11 +267,10 @@ fn check_machine(file: &File, config: &Config, said: &mut Vec<Diagnostic>) {
 /// What a file must say so that a machine can be run by it.
 fn check_missing(file: &File, sections: &[&Section], config: &Config, said: &mut Vec<Diagnostic>) {
     for own in sections {
+        let watched = value!(own, "watch", Value::Watch).is_some();
         let lines = ["fail", "low", "model"];
-        if lines
-            .iter()
-            .all(|name| own.first(name).or(file.defaults.first(name)).is_none())
-        {
+        let said_of = |name: &&str| own.first(name).or(file.defaults.first(name)).is_some();
+        if watched && !lines.iter().any(said_of) {
             let message = "no `fail', no `low' and no `model': what would an outage look like?";
             said.push(own.place(&["watch"]).error(message));
         }
@@ -304,7 +303,13 @@ fn warn_of_ups(own: &Section, defaults: &Section, ups: &Ups, said: &mut Vec<Diag
             "no `fail': `low' alone means both, and the mains failing is not noticed before";
         said.push(place.warning(message));
     }
-    said.extend(hazards(ups).into_iter().map(|hazard| place.warning(hazard)));
+    for hazard in hazards(ups) {
+        // Two UPSs may share the lines, and then the hazard.
+        let hazard = place.warning(hazard);
+        if !said.contains(&hazard) {
+            said.push(hazard);
+        }
+    }
 }
 
 /// Something must be able to shut the machine down. powstatd left that to the script init runs.

@@ -2,7 +2,7 @@
 
 use super::diagnostic::{Diagnostic, Span};
 use super::directives::{self, Directive, Kind};
-use super::values::{self, Value};
+use super::values::{Line, Value};
 use super::words::{Word, did_you_mean, split};
 
 /// A value, by the directive it came from.
@@ -87,22 +87,25 @@ impl File {
             let near = did_you_mean(directives::nearest(name));
             return Err(word.error(format!("no such directive `{name}{more}'{near}")));
         };
+        let line = Line {
+            directive,
+            word,
+            arguments,
+        };
         match directive.kind {
             Kind::Later => {
                 let message = format!("`{}' is not yet in this version", directive.name);
                 Err(word.error(message))
             }
-            Kind::Ups => self.begin(word, values::one(directive, word, arguments)),
-            _ => self.directive(directive, word, arguments),
+            Kind::Ups => self.begin(word, line.one()),
+            _ => self.directive(line),
         }
     }
 
-    fn directive(
-        &mut self,
-        directive: &Directive,
-        word: &Word,
-        arguments: &[Word],
-    ) -> Result<(), Diagnostic> {
+    fn directive(&mut self, line: Line<'_>) -> Result<(), Diagnostic> {
+        let Line {
+            directive, word, ..
+        } = line;
         let Directive {
             name,
             machine,
@@ -118,7 +121,7 @@ impl File {
             return Err(word.error(message));
         }
         let mut said = Vec::new();
-        let values = values::values(directive, word, arguments, self.mode, &mut said);
+        let values = line.values(self.mode, &mut said);
         // What is wrong was still said, and must not be called missing.
         let values = values.unwrap_or_else(|one| {
             said.push(one);

@@ -72,166 +72,173 @@ const ACTIONS: &[(&str, Action)] = &[
     ("halt", Action::Halt),
 ];
 
-/// One directive's values, each with the place that a contradiction is said of. What is wrong in only
-/// a part of it, or only worth a warning, goes to `said`.
-pub(super) fn values(
-    directive: &Directive,
-    word: &Word,
-    arguments: &[Word],
-    mode: u32,
-    said: &mut Vec<Diagnostic>,
-) -> Result<Vec<(Span, Value)>, Diagnostic> {
-    let argument = || one(directive, word, arguments);
-    let missing = || missing(directive, word);
-    let value = match directive.kind {
-        Kind::Inputs | Kind::Outputs => return pairs(directive, word, arguments, said),
-        Kind::Tell => return tell(directive, word, arguments),
-        Kind::Watch => Value::Watch(watch(argument()?)?),
-        Kind::Model => Value::Model(model(argument()?, said)?),
-        Kind::Time(least, most) => Value::Time(bounded(directive, argument()?, least, most)?),
-        Kind::Number(least, most) => Value::Number(number(argument()?, least, most)?),
-        Kind::Path => Value::Path(absolute(argument()?)?),
-        Kind::User => Value::User(user(argument()?)?),
-        Kind::Via => Value::Via(choose(argument()?, "way", "ways", VIAS)?),
-        Kind::Command => {
-            absolute(arguments.first().ok_or_else(missing)?)?;
-            Value::Words(
-                arguments
-                    .iter()
-                    .map(|argument| argument.text.clone())
-                    .collect(),
-            )
-        }
-        Kind::Slave => {
-            argument()?;
-            said.push(
-                word.span
-                    .warning("not yet in this version: the line is watched, but no slave is told"),
-            );
-            Value::Void
-        }
-        Kind::Password => {
-            arguments.first().ok_or_else(missing)?;
-            if mode & 0o044 != 0 {
-                return Err(word
-                    .error("there is a password here and others may read the file; chmod 600 it"));
+/// A line of the file: a directive, its name as it stands there, and what follows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line<'a> {
+    pub directive: &'static Directive,
+    pub word: &'a Word,
+    pub arguments: &'a [Word],
+}
+
+type Values = Result<Vec<(Span, Value)>, Diagnostic>;
+
+impl<'a> Line<'a> {
+    /// Its values, each with the place that a contradiction is said of. What is wrong in only a part
+    /// of it, or only worth a warning, goes to `said`.
+    pub(super) fn values(self, mode: u32, said: &mut Vec<Diagnostic>) -> Values {
+        let value = match self.directive.kind {
+            Kind::Inputs | Kind::Outputs => return self.pairs(said),
+            Kind::Tell => return self.tell(),
+            Kind::Watch => Value::Watch(watch(self.one()?)?),
+            Kind::Model => Value::Model(model(self.one()?, said)?),
+            Kind::Time(least, most) => Value::Time(self.bounded(least, most)?),
+            Kind::Number(least, most) => Value::Number(number(self.one()?, least, most)?),
+            Kind::Path => Value::Path(absolute(self.one()?)?),
+            Kind::User => Value::User(user(self.one()?)?),
+            Kind::Via => Value::Via(choose(self.one()?, "way", "ways", VIAS)?),
+            Kind::Command => {
+                absolute(self.arguments.first().ok_or_else(|| self.missing())?)?;
+                Value::Words(
+                    self.arguments
+                        .iter()
+                        .map(|word| word.text.clone())
+                        .collect(),
+                )
             }
-            said.push(
-                word.span
-                    .warning("not yet in this version: the password is not used, and not kept"),
-            );
-            Value::Void
+            Kind::Slave => {
+                self.one()?;
+                let message = "not yet in this version: the line is watched, but no slave is told";
+                said.push(self.word.span.warning(message));
+                Value::Void
+            }
+            Kind::Password => {
+                self.arguments.first().ok_or_else(|| self.missing())?;
+                if mode & 0o044 != 0 {
+                    let message = "this is a password, and others may read the file; chmod 600 it";
+                    return Err(self.word.error(message));
+                }
+                let message = "not yet in this version: the password is not used, and not kept";
+                said.push(self.word.span.warning(message));
+                Value::Void
+            }
+            Kind::Ups | Kind::Later => Value::Void,
+        };
+        Ok(vec![(self.word.span, value)])
+    }
+
+    fn missing(self) -> Diagnostic {
+        let Directive { name, example, .. } = self.directive;
+        self.word
+            .error(format!("`{name}' needs more words, like `{example}'"))
+    }
+
+    /// The only argument.
+    pub(super) fn one(self) -> Result<&'a Word, Diagnostic> {
+        match self.arguments {
+            [] => Err(self.missing()),
+            [argument] => Ok(argument),
+            [_, extra, ..] => {
+                let example = self.directive.example;
+                Err(extra.error(format!("one word too many; write it like `{example}'")))
+            }
         }
-        Kind::Ups | Kind::Later => Value::Void,
-    };
-    Ok(vec![(word.span, value)])
-}
+    }
 
-fn missing(directive: &Directive, word: &Word) -> Diagnostic {
-    word.error(format!(
-        "`{}' needs more words, like `{}'",
-        directive.name, directive.example
-    ))
-}
+    /// `LINE 0|1 …`, and for `kill` also `break`.
+    fn pairs(self, said: &mut Vec<Diagnostic>) -> Values {
+        let mut values = Vec::new();
+        let mut rest = self.arguments.iter().peekable();
+        while let Some(line) = rest.next() {
+            let name = line.lowercase();
+            if self.directive.name == "kill" && name.text == "break" {
+                values.push((line.span, Value::Break));
+                continue;
+            }
+            let is_level = |word: &&Word| !is_line(&word.lowercase());
+            let level = match rest.next_if(is_level) {
+                Some(level) => choose(level, "level", "levels", LEVELS),
+                None => Err(line.error(format!("`{}' needs a level, 0 or 1, after it", line.text))),
+            };
+            let value = match self.directive.kind {
+                Kind::Inputs => input(&name, level),
+                _ => output(&name, level),
+            };
+            match value {
+                Ok(value) => values.push((line.span, value)),
+                Err(one) => said.push(one),
+            }
+        }
+        match (values.is_empty(), self.arguments.is_empty()) {
+            (true, true) => Err(self.missing()),
+            (true, false) => Ok(vec![(self.word.span, Value::Void)]),
+            _ => Ok(values),
+        }
+    }
 
-/// The only argument.
-pub(super) fn one<'a>(
-    directive: &Directive,
-    word: &Word,
-    arguments: &'a [Word],
-) -> Result<&'a Word, Diagnostic> {
-    match arguments {
-        [] => Err(missing(directive, word)),
-        [argument] => Ok(argument),
-        [_, extra, ..] => Err(extra.error(format!(
-            "one word too many; write it like `{}'",
-            directive.example
-        ))),
+    /// A duration within these bounds, in ms; init counts `sleep-time` in seconds.
+    fn bounded(self, least: u64, most: u64) -> Result<Duration, Diagnostic> {
+        let word = self.one()?;
+        let name = self.directive.name;
+        let value = duration(word)?;
+        let bounds = Duration::from_millis(least)..=Duration::from_millis(most);
+        if !bounds.contains(&value) {
+            let (least, most) = (time(*bounds.start()), time(*bounds.end()));
+            return Err(word.error(format!(
+                "`{name}' is from {least} to {most}, not {}",
+                word.text
+            )));
+        }
+        if name == "sleep-time" && value.subsec_nanos() != 0 {
+            return Err(word.error("`sleep-time' is in whole seconds"));
+        }
+        Ok(value)
+    }
+
+    /// `EVENT ACTION`, or `EVENT runlevel C`.
+    fn tell(self) -> Values {
+        let [event, action, rest @ ..] = self.arguments else {
+            return Err(self.missing());
+        };
+        let chosen = choose(event, "event", "events", EVENTS)?;
+        let value = match (choose(action, "action", "actions", ACTIONS)?, rest) {
+            (Action::Runlevel(_), []) => {
+                return Err(action.error("which runlevel? write 0 to 6, s or S after it"));
+            }
+            (Action::Runlevel(_), [level]) => Action::Runlevel(runlevel(level)?),
+            (Action::Runlevel(_), [_, extra, ..]) | (_, [extra, ..]) => {
+                return Err(extra.error("one word too many"));
+            }
+            (action, []) => action,
+        };
+        Ok(vec![(event.span, Value::Tell(chosen, value))])
     }
 }
 
-/// `LINE 0|1 …`, and for outputs `break`.
-fn pairs(
-    directive: &Directive,
-    word: &Word,
-    arguments: &[Word],
-    said: &mut Vec<Diagnostic>,
-) -> Result<Vec<(Span, Value)>, Diagnostic> {
-    let mut values = Vec::new();
-    let mut rest = arguments.iter();
-    while let Some(line) = rest.next() {
-        if directive.name == "kill" && line.text.eq_ignore_ascii_case("break") {
-            values.push((line.span, Value::Break));
-            continue;
-        }
-        let name = Word {
-            text: line.text.to_ascii_lowercase(),
-            span: line.span,
-        };
-        let level = match rest.next() {
-            Some(level) => choose(level, "level", "levels", LEVELS),
-            None => Err(line.error(format!("`{}' needs a level, 0 or 1, after it", line.text))),
-        };
-        let value = match directive.kind {
-            Kind::Inputs => input(&name).and_then(|line| {
-                Ok(Value::Input(Condition {
-                    line,
-                    level: level?,
-                }))
-            }),
-            _ => output(&name).and_then(|line| Ok(Value::Output(line, level?))),
-        };
-        match value {
-            Ok(value) => values.push((line.span, value)),
-            Err(one) => said.push(one),
-        }
-    }
-    match (values.is_empty(), arguments.is_empty()) {
-        (true, true) => Err(missing(directive, word)),
-        (true, false) => Ok(vec![(word.span, Value::Void)]),
-        _ => Ok(values),
-    }
+fn is_line(word: &Word) -> bool {
+    let named = |name: &str| name == word.text;
+    INPUTS.iter().any(|(name, _)| named(name)) || OUTPUTS.iter().any(|(name, _)| named(name))
 }
 
-fn input(word: &Word) -> Result<Input, Diagnostic> {
+fn input(word: &Word, level: Result<bool, Diagnostic>) -> Result<Value, Diagnostic> {
     if OUTPUTS.iter().any(|(name, _)| *name == word.text) {
-        return Err(word.error(format!(
-            "`{}' is an output; inputs are cts dsr dcd rng",
-            word.text
-        )));
+        let message = format!("`{}' is an output; inputs are cts dsr dcd rng", word.text);
+        return Err(word.error(message));
     }
-    choose(word, "line", "inputs", INPUTS)
+    let line = choose(word, "line", "inputs", INPUTS)?;
+    Ok(Value::Input(Condition {
+        line,
+        level: level?,
+    }))
 }
 
-fn output(word: &Word) -> Result<Output, Diagnostic> {
+fn output(word: &Word, level: Result<bool, Diagnostic>) -> Result<Value, Diagnostic> {
     if INPUTS.iter().any(|(name, _)| *name == word.text) {
         return Err(word.error(format!("`{}' is an input; outputs are dtr rts", word.text)));
     }
-    choose(word, "line", "outputs", OUTPUTS)
-}
-
-/// `EVENT ACTION`, or `EVENT runlevel C`.
-fn tell(
-    directive: &Directive,
-    word: &Word,
-    arguments: &[Word],
-) -> Result<Vec<(Span, Value)>, Diagnostic> {
-    let (event, action, rest) = match arguments {
-        [event, action, rest @ ..] => (event, action, rest),
-        _ => return Err(missing(directive, word)),
-    };
-    let chosen = choose(event, "event", "events", EVENTS)?;
-    let action = match (choose(action, "action", "actions", ACTIONS)?, rest) {
-        (Action::Runlevel(_), []) => {
-            return Err(action.error("which runlevel? write 0 to 6, s or S after it"));
-        }
-        (Action::Runlevel(_), [level]) => Action::Runlevel(runlevel(level)?),
-        (Action::Runlevel(_), [_, extra, ..]) | (_, [extra, ..]) => {
-            return Err(extra.error("one word too many"));
-        }
-        (action, []) => action,
-    };
-    Ok(vec![(event.span, Value::Tell(chosen, action))])
+    Ok(Value::Output(
+        choose(word, "line", "outputs", OUTPUTS)?,
+        level?,
+    ))
 }
 
 fn runlevel(word: &Word) -> Result<u8, Diagnostic> {
@@ -290,31 +297,6 @@ fn model(word: &Word, said: &mut Vec<Diagnostic>) -> Result<&'static Cable, Diag
         )));
     }
     Ok(cable)
-}
-
-/// A duration within these bounds, in ms; init counts `sleep-time` in seconds.
-fn bounded(
-    directive: &Directive,
-    word: &Word,
-    least: u64,
-    most: u64,
-) -> Result<Duration, Diagnostic> {
-    let value = duration(word)?;
-    let (least, most) = (Duration::from_millis(least), Duration::from_millis(most));
-    if !(least..=most).contains(&value) {
-        let message = format!(
-            "`{}' is from {} to {}, not {}",
-            directive.name,
-            time(least),
-            time(most),
-            word.text
-        );
-        return Err(word.error(message));
-    }
-    if directive.name == "sleep-time" && value.subsec_nanos() != 0 {
-        return Err(word.error("`sleep-time' is in whole seconds"));
-    }
-    Ok(value)
 }
 
 fn absolute(word: &Word) -> Result<PathBuf, Diagnostic> {

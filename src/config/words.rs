@@ -15,6 +15,13 @@ impl Word {
     pub(super) fn error(&self, message: impl Into<String>) -> Diagnostic {
         self.span.error(message)
     }
+
+    pub(super) fn lowercase(&self) -> Self {
+        Self {
+            text: self.text.to_ascii_lowercase(),
+            span: self.span,
+        }
+    }
 }
 
 /// The words of one line, up to its comment.

@@ -1,0 +1,40 @@
+//! Any file, for each purpose: read, and shown, whatever is wrong with it.
+
+#![no_main]
+
+use std::path::Path;
+
+use libfuzzer_sys::fuzz_target;
+use upsentry::config::{Purpose, Severity, describe, hazards, parse};
+
+fuzz_target!(|text: &str| {
+    let path = Path::new("/etc/upsentry.conf");
+    for purpose in [Purpose::Run, Purpose::Test, Purpose::Kill] {
+        match parse(path, text, purpose) {
+            Ok(config) => {
+                assert!(!config.ups.is_empty());
+                assert!(describe(&config).ends_with('\n'));
+                for ups in &config.ups {
+                    let _ = hazards(ups);
+                }
+            }
+            Err(all) => {
+                assert!(all.iter().any(|one| one.severity == Severity::Error));
+                // Showing one looks for its line from the top: the first are enough.
+                for one in all.iter().take(20) {
+                    let line = text
+                        .split('\n')
+                        .nth(one.line - 1)
+                        .expect("the line is there");
+                    assert!(one.column - 1 + one.width <= line.chars().count());
+                    let shown = one.render(path, text);
+                    assert!(
+                        !shown
+                            .chars()
+                            .any(|c| c.is_control() && c != '\n' && c != '\t')
+                    );
+                }
+            }
+        }
+    }
+});
