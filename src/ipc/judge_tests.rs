@@ -122,11 +122,11 @@ impl World {
     }
 
     fn told(&self, log: &[(Duration, Entry)]) -> Told {
-        let words = log.iter().filter_map(|(_, entry)| match entry {
+        let mut words = log.iter().filter_map(|(_, entry)| match entry {
             Entry::Told(tell) if !tell.insist => Some(tell.word),
             _ => None,
         });
-        words.last().map_or(self.told, |word| match word {
+        words.next_back().map_or(self.told, |word| match word {
             Word::Ok => Told::Ok,
             Word::Fail => Told::Fail,
             Word::Low if self.settings.low_is_final => Told::Final,
