@@ -9,6 +9,7 @@
     clippy::panic
 )]
 
+mod event;
 pub mod sim;
 
 use std::fs::OpenOptions;
