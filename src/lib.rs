@@ -14,5 +14,7 @@
 
 pub mod config;
 pub mod ipc;
+pub mod monitor;
+pub mod notifier;
 pub mod sys;
 pub mod sysvinit;

@@ -1,3 +1,227 @@
 //! The command line, nothing else.
 
-fn main() {}
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use lexopt::prelude::{Long, Short, Value};
+use nix::unistd::{Pid, getppid};
+use upsentry::config::{self, Config, Purpose, cables};
+use upsentry::monitor::{self, Line, Plan, power};
+use upsentry::notifier::{self, Jail, Mode, check, kill, port};
+use upsentry::sys::{process, raw};
+
+const HELP: &str = "\
+upsentry watches a UPS and tells init when the mains fails, returns, or the battery runs low.
+No process of it keeps root.
+
+Usage: upsentry [OPTIONS] [COMMAND]
+
+Commands:
+  (none)        run the daemon; returns when every UPS has given its first state
+  test, -t      show the lines and what they mean, a row per change; acts on nothing
+  kill, -k      if on battery: send the UPS the signal that cuts the load (needs root; for the
+                last script of a halt); exit 0 sent, 1 failed, 3 mains is on or no line to drive
+  check         what upsentry would do, as whom, via what, and what is doubtful
+  models        the known cables
+
+Options:
+  -c FILE       configuration (default /etc/upsentry.conf, else /etc/powstatd.conf)
+  -f            stay in the foreground, for init or a supervisor that restarts it
+  --log WHERE   stderr or syslog (default: stderr with -f on a terminal, else syslog)
+  -h, --help    this text
+  -V, --version
+
+Exit: 2 usage or configuration; 1 a device, FIFO, user or port. upsentry(8), upsentry.conf(5).";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Command {
+    Run,
+    Test,
+    Kill,
+    Check,
+    Models,
+    Help,
+    Version,
+}
+
+#[derive(Debug)]
+struct Arguments {
+    command: Command,
+    file: Option<PathBuf>,
+    foreground: bool,
+    log: Option<bool>,
+}
+
+fn main() -> ExitCode {
+    // Nothing that the caller's environment says may reach the jail or the halt command.
+    raw::close_inherited();
+    let arguments = match parse(lexopt::Parser::from_env()) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            eprintln!("upsentry: {error}; see upsentry --help");
+            return ExitCode::from(2);
+        }
+    };
+    let status = match arguments.command {
+        Command::Help => show(HELP),
+        Command::Version => show(concat!("upsentry ", env!("CARGO_PKG_VERSION"))),
+        Command::Models => show(cables::list().trim_end()),
+        command => with_config(command, &arguments),
+    };
+    if status != 0 && arguments.command == Command::Run {
+        std::thread::sleep(linger(&arguments));
+    }
+    ExitCode::from(status)
+}
+
+/// Sysvinit switches a respawn line off for five minutes if what it starts ends too often.
+fn linger(arguments: &Arguments) -> Duration {
+    let respawned = arguments.foreground && getppid() == Pid::from_raw(1);
+    if respawned {
+        Duration::from_secs(15)
+    } else {
+        Duration::ZERO
+    }
+}
+
+fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
+    let mut arguments = Arguments {
+        command: Command::Run,
+        file: None,
+        foreground: false,
+        log: None,
+    };
+    let mut named = false;
+    while let Some(argument) = parser.next()? {
+        let command = match argument {
+            Short('c') => {
+                arguments.file = Some(parser.value()?.into());
+                continue;
+            }
+            Short('f') => {
+                arguments.foreground = true;
+                continue;
+            }
+            Long("log") => {
+                let value = parser.value()?;
+                arguments.log = Some(match value.to_str() {
+                    Some("stderr") => true,
+                    Some("syslog") => false,
+                    _ => return Err("--log takes stderr or syslog".into()),
+                });
+                continue;
+            }
+            Short('h') | Long("help") => Command::Help,
+            Short('V') | Long("version") => Command::Version,
+            Short('t') => Command::Test,
+            Short('k') => Command::Kill,
+            Value(ref word) => match word.to_str() {
+                Some("test") => Command::Test,
+                Some("kill") => Command::Kill,
+                Some("check") => Command::Check,
+                Some("models") => Command::Models,
+                Some("help") => Command::Help,
+                Some(later @ ("status" | "history" | "keygen" | "rules")) => {
+                    return Err(format!("{later}: not yet in this version").into());
+                }
+                _ => return Err(argument.unexpected()),
+            },
+            _ => return Err(argument.unexpected()),
+        };
+        if named && arguments.command != command {
+            return Err("only one command at a time".into());
+        }
+        (arguments.command, named) = (command, true);
+    }
+    Ok(arguments)
+}
+
+fn show(text: &str) -> u8 {
+    use std::io::Write as _;
+    // A reader that has seen enough (head) is no failure.
+    let _ = writeln!(std::io::stdout(), "{text}");
+    0
+}
+
+fn with_config(command: Command, arguments: &Arguments) -> u8 {
+    let path = config::find(arguments.file.as_deref());
+    let purpose = match command {
+        Command::Test => Purpose::Test,
+        Command::Kill => Purpose::Kill,
+        _ => Purpose::Run,
+    };
+    let config = match config::load(&path, purpose) {
+        Ok(config) => config,
+        Err(failure) => {
+            eprintln!("{}", failure.to_string().trim_end());
+            return 2;
+        }
+    };
+    let done = match command {
+        Command::Check => {
+            show(check::report(&config).trim_end());
+            Ok(0)
+        }
+        Command::Test => test(&config),
+        Command::Kill => kill::run(&config),
+        _ => daemon(&config, arguments),
+    };
+    done.unwrap_or_else(|message| {
+        eprintln!("upsentry: {message}");
+        1
+    })
+}
+
+fn daemon(config: &Config, arguments: &Arguments) -> Result<u8, String> {
+    let terminal = arguments.foreground && std::io::stderr().is_terminal();
+    let mode = Mode {
+        foreground: arguments.foreground,
+        log_stderr: arguments.log.unwrap_or(terminal),
+        linger: linger(arguments),
+    };
+    if !config.warnings.is_empty() && !mode.log_stderr {
+        for warning in &config.warnings {
+            eprintln!("{warning}");
+        }
+    }
+    notifier::run(config, mode, enter)
+}
+
+/// The warden's process: from what the parent opened to what the jail needs.
+fn enter(config: &Config, jail: Jail) -> ! {
+    let lines = config.ups.iter().zip(jail.ttys).map(|(ups, tty)| Line {
+        name: ups.name.clone(),
+        tty,
+        settings: power::Settings::new(ups, jail.set_at),
+    });
+    monitor::warden::main(Plan {
+        lines: lines.collect(),
+        events: jail.events,
+        log: jail.log,
+        link: jail.link,
+        null: jail.null,
+        root: jail.root,
+        uid: jail.uid,
+        gid: jail.gid,
+    })
+}
+
+fn test(config: &Config) -> Result<u8, String> {
+    let mut lines = Vec::new();
+    for ups in &config.ups {
+        let config::Watch::Line(path) = &ups.watch;
+        let tty = port::watch(path, ups.init);
+        let tty =
+            tty.map_err(|problem| format!("{}: {}: {problem}", ups.name, Path::display(path)))?;
+        let settings = power::Settings::new(ups, upsentry::sys::now());
+        lines.push(Line {
+            name: ups.name.clone(),
+            tty: Some(tty),
+            settings,
+        });
+    }
+    process::remember_id();
+    monitor::test::run(&lines, std::io::stdout().is_terminal())
+}

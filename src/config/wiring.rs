@@ -113,6 +113,13 @@ impl Wiring {
         self.sense.is_empty() && matches!(self.status(Some(0)), Status::Battery | Status::Low)
     }
 
+    /// Whether a line (its TIOCM bit) counts at all.
+    pub fn uses(&self, bit: c_int) -> bool {
+        [self.fail, self.low, self.sense]
+            .iter()
+            .any(|pattern| pattern.mask & bit != 0)
+    }
+
     /// The ring indicator counts, whose interrupt comes on one edge only.
     pub fn uses_ring(&self) -> bool {
         [self.fail, self.low, self.sense]

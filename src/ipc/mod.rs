@@ -8,5 +8,6 @@ pub mod frame;
 pub mod guard;
 pub mod judge;
 pub mod legal;
+pub mod orders;
 pub mod respawn;
 pub mod told;

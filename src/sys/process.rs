@@ -1,6 +1,7 @@
 //! What every process of ours does at its start.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -8,6 +9,18 @@ use nix::poll::{PollFd, ppoll};
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::time::TimeSpec;
+
+static ID: AtomicU32 = AtomicU32::new(0);
+
+/// This process's id, as [`remember_id`] found it: asking again would be one more system call to allow.
+pub fn id() -> u32 {
+    ID.load(Ordering::Relaxed)
+}
+
+/// To be called at the start and after a fork.
+pub fn remember_id() {
+    ID.store(std::process::id(), Ordering::Relaxed);
+}
 
 /// Names this process in `ps` (at most 15 bytes show).
 pub fn name(name: &std::ffi::CStr) {

@@ -10,11 +10,12 @@ use nix::unistd::ForkResult;
 use serialport::TTYPort;
 
 mod ioctl {
-    use nix::libc::{TIOCGICOUNT, TIOCMGET, TIOCMIWAIT, TIOCMSET, c_int};
+    use nix::libc::{FIONREAD, TIOCGICOUNT, TIOCMGET, TIOCMIWAIT, TIOCMSET, c_int};
 
     nix::ioctl_read_bad!(tiocmget, TIOCMGET, c_int);
     nix::ioctl_write_ptr_bad!(tiocmset, TIOCMSET, c_int);
     nix::ioctl_write_int_bad!(tiocmiwait, TIOCMIWAIT);
+    nix::ioctl_read_bad!(fionread, FIONREAD, c_int);
     nix::ioctl_read_bad!(tiocgicount, TIOCGICOUNT, [c_int; 20]);
 }
 
@@ -59,6 +60,31 @@ pub fn modem_count(tty: BorrowedFd<'_>) -> nix::Result<c_int> {
         .iter()
         .take(4)
         .fold(0, |sum: c_int, count| sum.wrapping_add(*count)))
+}
+
+/// Bytes in a pipe that nobody has read yet; works on either end.
+///
+/// # Errors
+/// Not a pipe.
+pub fn unread(pipe: BorrowedFd<'_>) -> nix::Result<usize> {
+    let mut bytes = 0;
+    // SAFETY: FIONREAD writes one int, and `bytes` is one that lives through the call.
+    unsafe { ioctl::fionread(pipe.as_raw_fd(), &raw mut bytes) }?;
+    Ok(usize::try_from(bytes).unwrap_or(0))
+}
+
+/// Closes a descriptor whose owner is never used again nor dropped, because the process goes on in a
+/// function that does not return.
+pub fn close(fd: BorrowedFd<'_>) {
+    // SAFETY: see above; the number cannot come to mean another file for that owner.
+    unsafe { libc::close(fd.as_raw_fd()) };
+}
+
+/// A descriptor that stays open until the process ends, because its owner is never dropped: all our
+/// processes end by [`exit`].
+pub fn for_ever(fd: BorrowedFd<'_>) -> BorrowedFd<'static> {
+    // SAFETY: see above.
+    unsafe { BorrowedFd::borrow_raw(fd.as_raw_fd()) }
 }
 
 /// Takes exclusive hold of an open tty: flock and TIOCEXCL. `Err` gives the descriptor back: somebody
@@ -123,6 +149,13 @@ pub fn close_all_but(keep: &[RawFd]) -> nix::Result<()> {
     Ok(())
 }
 
+/// Closes what the caller left open above 2, before anything of ours is open. A kernel that cannot
+/// (older than 5.9) fails the confinement later, loudly.
+pub fn close_inherited() {
+    // SAFETY: nothing in this process owns a descriptor above 2 yet.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
+}
+
 /// Marks every descriptor above 2 close-on-exec, so that a command run by us gets none.
 ///
 /// # Errors
@@ -138,6 +171,16 @@ pub fn close_on_exec_above_2() -> nix::Result<()> {
         )
     };
     nix::errno::Errno::result(done).map(drop)
+}
+
+/// SIGPIPE as a fresh program expects it: Rust ignores it, and exec keeps that.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn default_sigpipe() -> nix::Result<()> {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    // SAFETY: the default action is no handler of ours.
+    unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }.map(drop)
 }
 
 /// One allocation arena for all threads, so that a second thread neither maps 64 MiB nor opens files

@@ -58,6 +58,7 @@ fn the_nearest_of_line_and_model_counts() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn wrong_together() {
     let table: &[(&str, &[&str])] = &[
         (
@@ -143,6 +144,16 @@ fn wrong_together() {
 }
 
 #[test]
+fn names_of_ups() {
+    let named = |name: &str| errors(&format!("ups {name}\nwatch ttyS0\nmodel power99"));
+    let wrong = "1:5: a name is 1 to 63 of the characters A-Z a-z 0-9 . _ -";
+    assert!(named(&"x".repeat(63)).is_empty() && named("A.b_c-9").is_empty());
+    for name in ["x".repeat(64), "\"\"".into(), "\"a b\"".into(), "ü".into()] {
+        assert_eq!(named(&name), [wrong], "{name}");
+    }
+}
+
+#[test]
 fn two_feeds_need_need() {
     // Both share the model's line, and what is to be said of it is said once.
     assert_eq!(good(&format!("{TWO}need 1")).warnings.len(), 2);
@@ -187,6 +198,7 @@ fn means_to_shut_down() {
         "tell fail fail",
         "tell fail runlevel 1",
         "tell low low",
+        "low dcd 0\ntell low ok",
         "shutdown-after 5m\ntell shutdown none",
     ] {
         assert_eq!(

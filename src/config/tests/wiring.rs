@@ -63,6 +63,7 @@ fn the_kill_signal_and_ring() {
         ("init dtr 1 rts 1\nkill dtr 0 rts 1", &[]),
         ("init rts 1\nkill rts 0", &[]),
         ("kill break", &[]),
+        ("init dtr 1\nkill dtr 1 break", &[]),
         ("init dtr 1\nkill dtr 1", &["the kill signal (dtr 1) is what `init' sets: the UPS would be told to cut the load all the time".to_owned()]),
         ("low rng 1", &["RNG interrupts on one edge only: this UPS is re-read each second".to_owned()]),
     ];

@@ -1,0 +1,17 @@
+//! What the parent and the warden say to each other: one byte each way on a socket, two for a death.
+
+/// Parent to warden: start a monitor. Answered by nothing.
+pub const GO: u8 = b'G';
+/// Parent to warden: start a monitor, and some UPS was last seen on battery.
+pub const GO_IN_OUTAGE: u8 = b'B';
+/// Parent to warden: kill the monitor. Answered by [`DEAD`].
+pub const KILL: u8 = b'K';
+/// Warden to parent: confined, waiting.
+pub const READY: u8 = b'W';
+/// Warden to parent: the monitor is dead; the second byte is how: a signal number, or 0x80 and the low
+/// bits of its exit status. Also sent unasked, when it dies by itself.
+pub const DEAD: u8 = b'D';
+/// Exit status of a monitor that could not be confined.
+pub const EXIT_UNCONFINED: u8 = 71;
+/// Exit status of a monitor that panicked.
+pub const EXIT_PANIC: u8 = 70;

@@ -1,0 +1,103 @@
+//! Which status to believe while a line bounces.
+
+use core::time::Duration;
+
+use crate::config::wiring::Status;
+
+/// Chatter at least so long is reported as the worst status seen in it.
+const CHATTER: Duration = Duration::from_secs(1);
+
+/// A status is believed once it has held for the debounce time without a break. Chatter that keeps
+/// anything from holding ends in the worst status seen, so that it cannot hide an outage.
+#[derive(Clone, Debug)]
+pub(super) struct Debounce {
+    hold: Duration,
+    chatter: Duration,
+    current: Option<Status>,
+    /// Since when `current` holds.
+    held_since: Duration,
+    believed: Option<Status>,
+    /// Since when `believed` is true to the lines.
+    since: Duration,
+    /// Since when the readings differ from what is believed, and the worst of them.
+    unrest: Option<(Duration, Status)>,
+    glitches: u32,
+}
+
+impl Debounce {
+    /// With this debounce time; zero: every reading is believed.
+    pub(super) fn new(hold: Duration) -> Debounce {
+        Debounce {
+            hold,
+            chatter: CHATTER.max(hold.saturating_mul(10)),
+            current: None,
+            held_since: Duration::ZERO,
+            believed: None,
+            since: Duration::ZERO,
+            unrest: None,
+            glitches: 0,
+        }
+    }
+
+    /// Takes a reading.
+    pub(super) fn reading(&mut self, now: Duration, status: Status) {
+        if self.current == Some(status) {
+            return;
+        }
+        self.current = Some(status);
+        self.held_since = now;
+        if self.believed == Some(status) {
+            self.glitch();
+        }
+        let (since, worst) = self.unrest.unwrap_or((now, status));
+        self.unrest = Some((since, worst.max(status)));
+    }
+
+    /// What to believe at `now`; `None`: nothing has held yet.
+    pub(super) fn status(&mut self, now: Duration) -> Option<Status> {
+        if let Some(current) = self.current
+            && now.saturating_sub(self.held_since) >= self.hold
+        {
+            if self.believed != Some(current) {
+                self.believed = Some(current);
+                self.since = self.held_since;
+            }
+            self.unrest = None;
+        } else if let Some((since, worst)) = self.unrest
+            && now.saturating_sub(since) >= self.chatter
+        {
+            if self.believed != Some(worst) {
+                self.believed = Some(worst);
+                self.since = since;
+            }
+            self.unrest = self.current.map(|current| (now, current));
+        }
+        self.believed
+    }
+
+    /// Since when the believed status holds.
+    pub(super) fn since(&self) -> Duration {
+        self.since
+    }
+
+    /// When [`Debounce::status`] may change without a reading.
+    pub(super) fn next(&self) -> Option<Duration> {
+        let (since, _) = self.unrest?;
+        let held = self.held_since.saturating_add(self.hold);
+        Some(held.min(since.saturating_add(self.chatter)))
+    }
+
+    /// Counts a change too short to be believed.
+    pub(super) fn glitch(&mut self) {
+        self.glitches = self.glitches.saturating_add(1);
+    }
+
+    /// Changes too short to be believed, so far.
+    pub(super) fn glitches(&self) -> u32 {
+        self.glitches
+    }
+}
+
+#[cfg(test)]
+#[path = "debounce_tests.rs"]
+mod tests;

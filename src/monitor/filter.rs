@@ -1,0 +1,89 @@
+//! The system calls of the jail, each with the reason why it is on the list.
+
+use std::os::fd::RawFd;
+
+use nix::libc::{
+    FIONREAD, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PROT_EXEC, RLIMIT_NPROC, SECCOMP_SET_MODE_FILTER,
+    SIGKILL, SYS_brk, SYS_clock_gettime, SYS_clone, SYS_clone3, SYS_close, SYS_exit_group,
+    SYS_futex, SYS_gettid, SYS_ioctl, SYS_kill, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_ppoll,
+    SYS_prctl, SYS_prlimit64, SYS_read, SYS_rseq, SYS_rt_sigaction, SYS_rt_sigprocmask,
+    SYS_sched_getaffinity, SYS_seccomp, SYS_set_robust_list, SYS_sigaltstack, SYS_wait4, SYS_write,
+    TIOCGICOUNT, TIOCMGET, TIOCMIWAIT,
+};
+
+use crate::sys::filter::{Allow, Arg};
+
+/// The monitor's descriptors, by what it may do with them.
+#[derive(Clone, Debug, Default)]
+pub struct Fds {
+    /// Serial ports: modem lines are read; never data, never an output line, so a monitor that was taken
+    /// over cannot cut the load.
+    pub ttys: Vec<RawFd>,
+    /// The waiters poke the main loop through it.
+    pub poke: RawFd,
+    /// Write end of the event pipe.
+    pub events: RawFd,
+    /// Write end of the log pipe.
+    pub log: RawFd,
+}
+
+/// All that a running monitor may do: 6 calls.
+pub fn monitor(fds: &Fds) -> Allow {
+    Allow::new()
+        // The modem lines, and how often they changed.
+        .on(SYS_ioctl, &fds.ttys, &[command(TIOCMGET)])
+        .on(SYS_ioctl, &fds.ttys, &[command(TIOCMIWAIT)])
+        .on(SYS_ioctl, &fds.ttys, &[command(TIOCGICOUNT)])
+        // How much the parent has not read yet, so that nothing piles up while it is stopped.
+        .on(SYS_ioctl, &[fds.events], &[command(FIONREAD)])
+        .on(SYS_read, &[fds.poke], &[])
+        .on(SYS_write, &[fds.poke, fds.events, fds.log], &[])
+        // Sleeping until a poke or a deadline.
+        .any(SYS_ppoll)
+        // Only with a clock source that the vDSO cannot read (hpet).
+        .any(SYS_clock_gettime)
+        .any(SYS_exit_group)
+}
+
+/// The warden: what a monitor may do, because its children inherit this list; forking and killing; and
+/// what a child needs to make its threads and put the shorter list on.
+pub fn warden(fds: &Fds, link: RawFd, children: RawFd) -> Allow {
+    let writable = Arg::Without(2, bits(PROT_EXEC));
+    monitor(fds)
+        .on(SYS_read, &[link, children], &[])
+        .on(SYS_write, &[link], &[])
+        .on(SYS_close, &[link, children], &[])
+        // fork(3).
+        .any(SYS_clone)
+        .any(SYS_wait4)
+        .when(SYS_kill, &[Arg::Is(1, bits(SIGKILL))])
+        // Threads: glibc 2.34 and later ask clone3 first, whose flags no filter can see.
+        .any(SYS_clone3)
+        .when(SYS_mmap, &[writable])
+        .when(SYS_mprotect, &[writable])
+        .any(SYS_munmap)
+        .any(SYS_brk)
+        .any(SYS_futex)
+        .any(SYS_gettid)
+        .any(SYS_rseq)
+        .any(SYS_rt_sigaction)
+        .any(SYS_rt_sigprocmask)
+        .any(SYS_sched_getaffinity)
+        .any(SYS_set_robust_list)
+        .any(SYS_sigaltstack)
+        // The child's name, its limit on processes, and its own list.
+        .when(SYS_prctl, &[Arg::Is(0, bits(PR_SET_NAME))])
+        .when(SYS_prctl, &[Arg::Is(0, bits(PR_SET_NO_NEW_PRIVS))])
+        .when(SYS_prlimit64, &[Arg::Is(0, 0), Arg::Is(1, RLIMIT_NPROC)])
+        .when(SYS_seccomp, &[Arg::Is(0, SECCOMP_SET_MODE_FILTER)])
+}
+
+/// An ioctl command is an unsigned number of 32 bits, whatever type libc gives it.
+#[allow(clippy::cast_possible_truncation, clippy::unnecessary_cast)]
+fn command(command: nix::libc::Ioctl) -> Arg {
+    Arg::Is(1, command as u32)
+}
+
+fn bits(value: i32) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,174 @@
+//! The monitor: confined a second time, then one loop around poll.
+
+use core::time::Duration;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::AtomicBool;
+
+use nix::poll::{PollFd, PollFlags};
+
+use crate::ipc::guard::alive_interval;
+use crate::ipc::orders::{EXIT_PANIC, EXIT_UNCONFINED};
+use crate::monitor::lines::Watched;
+use crate::monitor::voice::{self, Voice};
+use crate::monitor::warden::Cell;
+use crate::monitor::{power, waiter};
+use crate::sys::{confine, filter, now, process, raw};
+
+/// After a wake-up the lines are read again so much later: TIOCMIWAIT loses edges between two calls.
+const AGAIN: [Duration; 3] = [
+    Duration::from_millis(20),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+];
+
+/// Runs as the warden's child until the parent is gone. `outage`: some UPS was last seen on battery.
+pub(super) fn main(cell: &Cell, outage: bool) -> ! {
+    process::name(c"upsentry-mon");
+    speak_of_panics(&cell.log);
+    let watched = enter(cell).and_then(|refused| {
+        let watched = all(cell, refused, outage);
+        // The last doors, behind all threads; nothing is allocated from here on.
+        confine::no_more_processes()?;
+        filter::install(&cell.program)?;
+        Ok(watched)
+    });
+    match watched {
+        Ok(mut watched) => watch(cell, &mut watched),
+        Err(error) => {
+            voice::log(
+                &cell.log,
+                0,
+                format_args!("the monitor cannot be confined: {error}"),
+            );
+            raw::exit(i32::from(EXIT_UNCONFINED))
+        }
+    }
+}
+
+/// Gives up what is the warden's and makes the threads.
+fn enter(cell: &Cell) -> Result<&'static [AtomicBool], String> {
+    // What is the warden's. Its owner stays, so only the descriptors are closed.
+    for fd in [cell.link.as_fd(), cell.children.as_fd()] {
+        raw::close(fd);
+    }
+    let poke = cell.poke.as_fd();
+    let mut count = [0; 8];
+    let _ = process::read_some(poke, &mut count);
+    let refused: Vec<AtomicBool> = cell.lines.iter().map(|_| AtomicBool::new(false)).collect();
+    let refused: &'static [AtomicBool] = Vec::leak(refused);
+    let mut running = 0_u64;
+    for (line, refused) in cell.lines.iter().zip(refused) {
+        let Some(tty) = &line.tty else { continue };
+        let (tty, poke) = (raw::for_ever(tty.as_fd()), raw::for_ever(poke));
+        waiter::start(tty, poke, refused).map_err(|error| format!("thread: {error}"))?;
+        running = running.saturating_add(1);
+    }
+    // Each thread pokes once when its own start is behind it: the list has no room for that.
+    while running > 0 {
+        let mut fds = [PollFd::new(poke, PollFlags::POLLIN)];
+        process::wait(&mut fds, None).map_err(|error| format!("poll: {error}"))?;
+        if process::read_some(poke, &mut count)
+            .ok()
+            .flatten()
+            .is_some()
+        {
+            running = running.saturating_sub(u64::from_ne_bytes(count));
+        }
+    }
+    Ok(refused)
+}
+
+/// A panic is one clean line in the log and an exit, within the list.
+fn speak_of_panics(log: &OwnedFd) {
+    let log = raw::for_ever(log.as_fd());
+    std::panic::set_hook(Box::new(move |info| {
+        let line = info.location().map_or(0, std::panic::Location::line);
+        let file = info.location().map_or("?", std::panic::Location::file);
+        voice::log_to(
+            log,
+            2,
+            format_args!("the monitor panicked at {file}:{line}"),
+        );
+        raw::exit(i32::from(EXIT_PANIC))
+    }));
+}
+
+/// Every UPS, with what the monitor before left of it.
+fn all<'a>(cell: &'a Cell, refused: &'static [AtomicBool], outage: bool) -> Vec<Watched<'a>> {
+    let start = now();
+    let mut memory = cell.memory.iter();
+    let watched = cell.lines.iter().zip(refused).map(|(line, refused)| {
+        let settings = power::Settings {
+            in_outage: outage,
+            ..line.settings
+        };
+        let memory = [memory.next(), memory.next()];
+        Watched::new(
+            &line.name,
+            line.tty.as_ref(),
+            settings,
+            refused,
+            memory,
+            start,
+        )
+    });
+    watched.collect()
+}
+
+fn watch(cell: &Cell, watched: &mut [Watched<'_>]) -> ! {
+    let start = now();
+    let mut voice = Voice::new(&cell.events, &cell.log, start);
+    let first = cell.lines.first().map_or("", |line| line.name.as_str());
+    let mut again = [None; AGAIN.len()];
+    let mut alive_at = start;
+    let mut woken = false;
+    loop {
+        let time = now();
+        if woken {
+            again = AGAIN.map(|delay| Some(time.saturating_add(delay)));
+        }
+        for one in watched.iter_mut() {
+            one.look(time, woken, &mut voice);
+        }
+        let calm = watched.iter().all(Watched::on_mains);
+        // Sooner when an outage began since the last sign of life.
+        let interval = alive_interval(calm);
+        if time >= alive_at {
+            voice.alive(first);
+            alive_at = time.saturating_add(interval);
+        }
+        alive_at = alive_at.min(time.saturating_add(interval));
+        for at in &mut again {
+            *at = at.filter(|at| *at > time);
+        }
+        let quiet = (!voice.may_speak(time)).then(|| Voice::again(time));
+        let lines = watched.iter().filter_map(|one| one.next(time));
+        let times = lines
+            .chain(again.into_iter().flatten())
+            .chain(quiet)
+            .chain([alive_at]);
+        let deadline = times.min().unwrap_or(alive_at);
+        woken = sleep(cell, deadline.saturating_sub(now()));
+    }
+}
+
+/// Sleeps; true: a waiter poked. Ends the process when the parent is gone.
+fn sleep(cell: &Cell, timeout: Duration) -> bool {
+    let mut fds = [
+        PollFd::new(cell.poke.as_fd(), PollFlags::POLLIN),
+        PollFd::new(cell.events.as_fd(), PollFlags::empty()),
+        PollFd::new(cell.log.as_fd(), PollFlags::empty()),
+    ];
+    if process::wait(&mut fds, Some(timeout)).is_err() {
+        raw::exit(1);
+    }
+    let [poke, pipes @ ..] = &fds;
+    if pipes.iter().any(|pipe| pipe.any().unwrap_or(true)) {
+        raw::exit(0);
+    }
+    poke.any().unwrap_or(false) && drain(cell.poke.as_fd())
+}
+
+fn drain(poke: BorrowedFd<'_>) -> bool {
+    matches!(process::read_some(poke, &mut [0; 8]), Ok(Some(_)))
+}

@@ -1,0 +1,43 @@
+//! One thread per port sleeps in TIOCMIWAIT and does nothing but poke the main loop.
+
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::errno::Errno;
+
+use crate::sys::{process, raw, tty};
+
+/// The least that glibc and std accept with room to spare.
+const STACK: usize = 64 << 10;
+
+/// Starts the thread; it pokes once when it is running, then on every change of an input line. Where the
+/// driver cannot wait it sets `refused`, pokes, and sleeps for ever: a thread that ends would need more
+/// system calls than one that stays.
+///
+/// # Errors
+/// The thread cannot be made.
+pub(super) fn start(
+    tty: BorrowedFd<'static>,
+    poke: BorrowedFd<'static>,
+    refused: &'static AtomicBool,
+) -> std::io::Result<()> {
+    let thread = std::thread::Builder::new().stack_size(STACK);
+    thread.spawn(move || wait(tty, poke, refused)).map(drop)
+}
+
+fn wait(tty: BorrowedFd<'_>, poke: BorrowedFd<'_>, refused: &AtomicBool) -> ! {
+    loop {
+        // An eventfd that cannot take one more is already readable.
+        let _ = nix::unistd::write(poke, &1_u64.to_ne_bytes());
+        if refused.load(Ordering::Relaxed) {
+            break;
+        }
+        match raw::modem_wait(tty, tty::INPUTS) {
+            Ok(()) | Err(Errno::EINTR) => {}
+            Err(_) => refused.store(true, Ordering::Relaxed),
+        }
+    }
+    loop {
+        let _ = process::wait(&mut [], None);
+    }
+}

@@ -1,0 +1,188 @@
+//! The warden: forks a monitor, kills it, reaps it, told by one byte from the parent.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::sync::atomic::AtomicU64;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::signal::SigSet;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid};
+use seccompiler::BpfProgram;
+
+use crate::ipc::orders::{DEAD, GO, GO_IN_OUTAGE, KILL, READY};
+use crate::monitor::filter::{self, Fds};
+use crate::monitor::{Line, Plan, run};
+use crate::sys::confine::{Walls, confine};
+use crate::sys::{filter as seccomp, process, raw};
+
+/// What the warden keeps for its monitors.
+#[derive(Debug)]
+pub(super) struct Cell {
+    pub(super) lines: Vec<Line>,
+    pub(super) events: OwnedFd,
+    pub(super) log: OwnedFd,
+    pub(super) poke: EventFd,
+    pub(super) link: OwnedFd,
+    pub(super) children: SignalFd,
+    /// The monitor's own list, compiled before the jail closed.
+    pub(super) program: BpfProgram,
+    /// Time on battery, from one monitor to the next.
+    pub(super) memory: &'static [AtomicU64],
+}
+
+/// Goes to jail and serves the parent until it is gone.
+pub fn main(plan: Plan) -> ! {
+    process::name(c"upsentry-warden");
+    let cell = match enter(plan) {
+        Ok(cell) => cell,
+        Err(error) => {
+            // Still the starting terminal: the parent says that the start failed, this says why.
+            eprintln!("upsentry: warden: {error}");
+            raw::exit(1)
+        }
+    };
+    let _ = serve(&cell);
+    // The parent is gone, or talks nonsense. A monitor notices by its pipes; this one we can wait for.
+    raw::exit(0)
+}
+
+fn enter(plan: Plan) -> Result<Cell, String> {
+    let step = |name: &'static str| move |error: nix::Error| format!("{name}: {error}");
+    process::block_signals().map_err(step("signal mask"))?;
+    let poke = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
+    let poke = poke.map_err(step("eventfd"))?;
+    let mut child = SigSet::empty();
+    child.add(Signal::SIGCHLD);
+    let children = SignalFd::with_flags(&child, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
+    let children = children.map_err(step("signalfd"))?;
+    let memory = raw::shared_words().map_err(step("shared page"))?;
+    let fds = Fds {
+        ttys: plan
+            .lines
+            .iter()
+            .filter_map(|line| line.tty.as_ref().map(AsRawFd::as_raw_fd))
+            .collect(),
+        poke: poke.as_fd().as_raw_fd(),
+        events: plan.events.as_raw_fd(),
+        log: plan.log.as_raw_fd(),
+    };
+    let program = filter::monitor(&fds).compile()?;
+    let own =
+        filter::warden(&fds, plan.link.as_raw_fd(), children.as_fd().as_raw_fd()).compile()?;
+    let more = [
+        fds.poke,
+        fds.events,
+        fds.log,
+        plan.link.as_raw_fd(),
+        children.as_fd().as_raw_fd(),
+    ];
+    let keep: Vec<RawFd> = [0, 1, 2].into_iter().chain(more).chain(fds.ttys).collect();
+    let null = plan.null.as_fd();
+    nix::unistd::dup2_stdin(null).map_err(step("stdin"))?;
+    nix::unistd::dup2_stdout(null).map_err(step("stdout"))?;
+    let stderr = null
+        .try_clone_to_owned()
+        .map_err(|error| format!("stderr: {error}"))?;
+    let keep: Vec<RawFd> = keep.into_iter().chain([stderr.as_raw_fd()]).collect();
+    raw::one_arena();
+    confine(&Walls {
+        keep: &keep,
+        root: &plan.root,
+        uid: plan.uid,
+        gid: plan.gid,
+        file_size: 0,
+        scoped: true,
+    })?;
+    nix::unistd::dup2_stderr(stderr.as_fd()).map_err(step("stderr"))?;
+    drop(stderr);
+    seccomp::install(&own)?;
+    let Plan {
+        lines,
+        events,
+        log,
+        link,
+        null,
+        ..
+    } = plan;
+    // Closed with everything else; its owner must not close that number again.
+    core::mem::forget(null);
+    Ok(Cell {
+        lines,
+        events,
+        log,
+        poke,
+        link,
+        children,
+        program,
+        memory,
+    })
+}
+
+/// Returns when the parent is gone.
+fn serve(cell: &Cell) -> nix::Result<()> {
+    let mut monitor: Option<Pid> = None;
+    let result = nix::unistd::write(cell.link.as_fd(), &[READY]).map(drop);
+    let result = result.and_then(|()| {
+        loop {
+            let mut fds = [
+                PollFd::new(cell.link.as_fd(), PollFlags::POLLIN),
+                PollFd::new(cell.children.as_fd(), PollFlags::POLLIN),
+            ];
+            process::wait(&mut fds, None)?;
+            reap(cell, &mut monitor)?;
+            let mut byte = [0];
+            match process::read_some(cell.link.as_fd(), &mut byte)? {
+                None => {}
+                Some(0) => return Ok(()),
+                Some(_) => obey(cell, byte, &mut monitor)?,
+            }
+        }
+    });
+    if let Some(pid) = monitor {
+        let _ = kill(pid, Signal::SIGKILL);
+    }
+    result
+}
+
+fn obey(cell: &Cell, [byte]: [u8; 1], monitor: &mut Option<Pid>) -> nix::Result<()> {
+    match (byte, *monitor) {
+        (GO | GO_IN_OUTAGE, None) => match raw::fork()? {
+            ForkResult::Parent { child } => *monitor = Some(child),
+            ForkResult::Child => run::main(cell, byte == GO_IN_OUTAGE),
+        },
+        (KILL, Some(pid)) => {
+            kill(pid, Signal::SIGKILL)?;
+            bury(cell, waitpid(pid, None)?)?;
+            *monitor = None;
+        }
+        // Its own death was on the way when the parent asked.
+        (KILL, None) => {}
+        _ => return Err(Errno::EPROTO),
+    }
+    Ok(())
+}
+
+/// Reports a monitor that died by itself.
+fn reap(cell: &Cell, monitor: &mut Option<Pid>) -> nix::Result<()> {
+    while cell.children.read_signal()?.is_some() {}
+    let Some(pid) = *monitor else { return Ok(()) };
+    let status = waitpid(pid, Some(WaitPidFlag::WNOHANG))?;
+    if status != WaitStatus::StillAlive {
+        bury(cell, status)?;
+        *monitor = None;
+    }
+    Ok(())
+}
+
+fn bury(cell: &Cell, status: WaitStatus) -> nix::Result<()> {
+    let how = match status {
+        WaitStatus::Signaled(_, signal, _) => u8::try_from(signal as i32).unwrap_or(0),
+        WaitStatus::Exited(_, code) => 0x80 | u8::try_from(code & 0x7f).unwrap_or(0),
+        _ => 0,
+    };
+    nix::unistd::write(cell.link.as_fd(), &[DEAD, how]).map(drop)
+}

@@ -1,0 +1,133 @@
+//! The hand: the one process that stays uid 0, and only with `via signal` or a halt command. It reads
+//! one byte of four, does that one thing, answers one byte.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, openat, renameat};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::{Mode, fstatat};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, execve, setsid, write};
+
+use crate::ipc::told::Word;
+use crate::sys::{now, process, raw};
+
+/// Init reads the file within a millisecond; a stopped init may take for ever.
+const CONSUMED_WITHIN: Duration = Duration::from_secs(10);
+
+/// Answer: done.
+pub(super) const DONE: u8 = 0;
+/// Answer: init did not read the powerstatus file in time.
+pub(super) const UNREAD: u8 = 0xfe;
+/// Answer: the system call failed.
+pub(super) const FAILED: u8 = 0xff;
+
+/// What the hand can do.
+#[derive(Debug)]
+pub(super) struct Hand {
+    /// Its end of the socket to the parent.
+    pub(super) link: OwnedFd,
+    /// Directory and name of the powerstatus file.
+    pub(super) powerstatus: Option<(File, CString)>,
+    /// The halt command: path and arguments.
+    pub(super) halt: Option<Vec<CString>>,
+}
+
+impl Hand {
+    /// Serves the parent until it is gone. Comes confined by `start`.
+    pub(super) fn serve(&self) -> ! {
+        let mut byte = [0];
+        // Ready.
+        let mut answer = DONE;
+        while write(&self.link, &[answer]).is_ok()
+            && nix::unistd::read(&self.link, &mut byte) == Ok(1)
+        {
+            let [byte] = byte;
+            answer = match (Word::from_byte(byte), &self.powerstatus, &self.halt) {
+                (Some(Word::Shutdown), _, Some(halt)) => run(halt),
+                (Some(word @ (Word::Ok | Word::Fail | Word::Low)), Some((directory, name)), _) => {
+                    signal(directory, name, word).unwrap_or(FAILED)
+                }
+                _ => FAILED,
+            };
+        }
+        raw::exit(0)
+    }
+}
+
+/// Writes the word beside the powerstatus file and renames it over, so that init never reads half of
+/// it; signals; waits until init has taken it. A file that init has left untaken means that the last
+/// signal is still on its way: a second one would find no file, which init reads as FAIL.
+fn signal(directory: &File, name: &CString, word: Word) -> nix::Result<u8> {
+    let mut new = name.clone().into_bytes();
+    new.extend(b".new");
+    let new = CString::new(new).map_err(|_| Errno::EINVAL)?;
+    let exists = || fstatat(directory, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW).is_ok();
+    let waiting = exists();
+    let flags =
+        OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let file = openat(
+        directory,
+        new.as_c_str(),
+        flags,
+        Mode::from_bits_truncate(0o644),
+    )?;
+    write(&file, word.text().as_bytes())?;
+    drop(file);
+    renameat(directory, new.as_c_str(), directory, name.as_c_str())?;
+    if !waiting {
+        kill(Pid::from_raw(1), Signal::SIGPWR)?;
+    }
+    let deadline = now().saturating_add(CONSUMED_WITHIN);
+    let mut pause = Duration::from_millis(1);
+    while exists() {
+        if now() >= deadline {
+            return Ok(UNREAD);
+        }
+        process::wait(&mut [], Some(pause))?;
+        pause = pause.saturating_mul(2).min(Duration::from_millis(100));
+    }
+    Ok(DONE)
+}
+
+/// Runs the halt command with root's rights, which come back at exec, and answers its exit status.
+fn run(argv: &[CString]) -> u8 {
+    let environment = [c"PATH=/sbin:/usr/sbin:/bin:/usr/bin", c"HOME=/", c"LANG=C"];
+    match raw::fork() {
+        Ok(ForkResult::Parent { child }) => match waitpid(child, None) {
+            Ok(WaitStatus::Exited(_, status)) => u8::try_from(status & 0x7f).unwrap_or(FAILED),
+            _ => FAILED,
+        },
+        Ok(ForkResult::Child) => {
+            let _ = setsid();
+            let _ = process::unblock_signals();
+            let _ = raw::default_sigpipe();
+            let _ = raw::close_on_exec_above_2();
+            if let Some(path) = argv.first() {
+                let _ = execve(path, argv, &environment);
+            }
+            raw::exit(127)
+        }
+        Err(_) => FAILED,
+    }
+}
+
+/// What `start` keeps open for it.
+impl Hand {
+    /// Descriptors, beside 0 to 2.
+    pub(super) fn keep(&self) -> Vec<i32> {
+        use std::os::fd::AsRawFd as _;
+        let directory = self
+            .powerstatus
+            .as_ref()
+            .map(|(directory, _)| directory.as_raw_fd());
+        [self.link.as_fd().as_raw_fd()]
+            .into_iter()
+            .chain(directory)
+            .collect()
+    }
+}

@@ -1,0 +1,143 @@
+//! `upsentry kill`: the last act of a halt. Needs root and nothing else: no daemon, nothing writable,
+//! no lock of anybody's.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use crate::config::wiring::{Status, Wiring};
+use crate::config::{Config, Kill, Ups, Watch};
+use crate::notifier::port;
+use crate::sys::tty::{Lines, drive};
+use crate::sys::{now, process, raw};
+
+/// Sent.
+const SENT: u8 = 0;
+/// The mains is on, or there is no line to drive.
+const NOT_SENT: u8 = 3;
+
+/// Sends the kill signal to every UPS that is on battery, one after the other; leaves the lines so.
+/// 0: sent to at least one and failed on none; 3: to none, because the mains is on or no line is there
+/// to drive.
+///
+/// # Errors
+/// A port could not be used.
+pub fn run(config: &Config) -> Result<u8, String> {
+    if !nix::unistd::Uid::effective().is_root() {
+        return Err("kill must be run by root".to_owned());
+    }
+    let mut failed = Vec::new();
+    let mut status = NOT_SENT;
+    for ups in &config.ups {
+        match one(config, ups) {
+            Ok(true) => status = SENT,
+            Ok(false) => {}
+            Err(error) => failed.push(error),
+        }
+    }
+    if failed.is_empty() {
+        Ok(status)
+    } else {
+        Err(failed.join("\nupsentry: "))
+    }
+}
+
+fn one(config: &Config, ups: &Ups) -> Result<bool, String> {
+    let name = &ups.name;
+    let Watch::Line(path) = &ups.watch;
+    let Some(kill) = ups.kill else {
+        println!("upsentry -k: {name}: not sent: no line to drive (no kill given)");
+        return Ok(false);
+    };
+    let fault = |error: &dyn core::fmt::Display| format!("-k: {name}: {}: {error}", path.display());
+    let tty = port::seize(path, ups.init).map_err(|error| fault(&error))?;
+    let lines = settle(&tty, ups.settle).map_err(|error| fault(&error))?;
+    let status = Wiring::new(ups).status(Some(lines.inputs()));
+    let shown = Shown(lines);
+    if !matches!(status, Status::Battery | Status::Low) {
+        println!("upsentry -k: {name}: {shown}: not sent: mains is on, or the cable is not there");
+        return Ok(false);
+    }
+    let word = if status == Status::Low { "LOW" } else { "FAIL" };
+    println!(
+        "upsentry -k: {name}: {shown} = {word}: {}, held {:?}",
+        Sending(kill),
+        config.kill_hold
+    );
+    send(tty, kill, config.kill_hold).map_err(|error| fault(&error))?;
+    Ok(true)
+}
+
+/// Waits until the cable's electronics are powered and the inputs stand still.
+fn settle(tty: &OwnedFd, settle: Duration) -> nix::Result<Lines> {
+    const STEP: Duration = Duration::from_millis(20);
+    const STILL: Duration = Duration::from_millis(100);
+    let begin = now();
+    let longest = begin.saturating_add(settle.saturating_mul(2));
+    let mut lines = Lines::read(tty.as_fd())?;
+    let mut moved = begin;
+    loop {
+        let time = now();
+        let still = time.saturating_sub(moved) >= STILL.min(settle);
+        if time >= longest || (still && time.saturating_sub(begin) >= settle) {
+            return Ok(lines);
+        }
+        process::wait(&mut [], Some(STEP))?;
+        let again = Lines::read(tty.as_fd())?;
+        if again.inputs() != lines.inputs() {
+            moved = now();
+        }
+        lines = again;
+    }
+}
+
+/// Drives the kill signal, holds it, and leaves it so: the port keeps its levels when we end.
+fn send(tty: OwnedFd, kill: Kill, hold: Duration) -> Result<(), String> {
+    drive(tty.as_fd(), kill.outputs.dtr, kill.outputs.rts).map_err(|error| error.to_string())?;
+    if !kill.send_break {
+        std::thread::sleep(hold);
+        return Ok(());
+    }
+    // Another holder's lock must not keep the load on, so a port that is not ours alone will do.
+    let port = raw::adopt(tty).unwrap_or_else(|port| port);
+    let set = serialport::SerialPort::set_break(&port).map_err(|error| error.to_string());
+    if set.is_ok() {
+        std::thread::sleep(hold);
+    }
+    let cleared = serialport::SerialPort::clear_break(&port).map_err(|error| error.to_string());
+    drop(raw::release(port));
+    set.and(cleared)
+}
+
+struct Shown(Lines);
+
+impl core::fmt::Display for Shown {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let lines = self.0;
+        let [cts, dsr, dcd, rng] =
+            [lines.cts(), lines.dsr(), lines.dcd(), lines.rng()].map(u8::from);
+        write!(f, "CTS {cts} DSR {dsr} DCD {dcd} RNG {rng}")
+    }
+}
+
+struct Sending(Kill);
+
+impl core::fmt::Display for Sending {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Kill {
+            outputs,
+            send_break,
+        } = self.0;
+        let mut blank = "";
+        for (name, level) in [("DTR", outputs.dtr), ("RTS", outputs.rts)] {
+            if let Some(level) = level {
+                write!(f, "{blank}{name} {}", u8::from(level))?;
+                blank = " ";
+            }
+        }
+        if send_break {
+            write!(f, "{blank}break")
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Telling init: opening everything as root, forking the others, giving up every right, then listening
+//! to the pipe. Nothing here parses what a line or a socket said.
+
+pub mod check;
+pub mod filter;
+mod hand;
+pub mod kill;
+mod link;
+pub mod logging;
+mod open;
+mod parent;
+pub mod port;
+mod start;
+pub mod state;
+mod teller;
+pub mod users;
+pub mod via;
+
+pub use start::{Enter, Jail, Mode, run};

@@ -1,0 +1,142 @@
+//! Opening everything while there is root: afterwards nothing is opened again.
+
+use std::ffi::CString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::libc::O_NOFOLLOW;
+use nix::sys::stat::{Mode, SFlag, fstat};
+
+/// A FIFO without a reader: init is just starting or re-executing.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The jail's root: made if it is missing; root's own, empty, and nobody can write in it.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn empty_root(path: &Path) -> Result<(), String> {
+    let shown = path.display();
+    let mut builder = fs::DirBuilder::new();
+    let made = builder.recursive(true).mode(0o755).create(path);
+    made.map_err(|error| format!("chroot {shown}: {error}"))?;
+    check_root(path)?;
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o555))
+        .map_err(|error| format!("chroot {shown}: {error}"))
+}
+
+/// Whether a directory can be the jail's root.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn check_root(path: &Path) -> Result<(), String> {
+    let shown = path.display();
+    let meta = fs::symlink_metadata(path).map_err(|error| format!("chroot {shown}: {error}"))?;
+    if !meta.is_dir() || meta.uid() != 0 || meta.mode() & 0o022 != 0 {
+        return Err(format!(
+            "chroot {shown}: must be a directory of root's that nobody else can write in"
+        ));
+    }
+    let empty = fs::read_dir(path)
+        .map_err(|error| format!("chroot {shown}: {error}"))?
+        .next()
+        .is_none();
+    if empty {
+        Ok(())
+    } else {
+        Err(format!("chroot {shown}: must be empty"))
+    }
+}
+
+/// Init's FIFO, write-only and non-blocking. Read-write it would never fail, and swallow 160 requests
+/// that nobody reads.
+///
+/// # Errors
+/// It is not there, not root's FIFO, or nobody reads it for ten seconds.
+pub(super) fn fifo(path: &Path) -> Result<OwnedFd, String> {
+    let shown = path.display();
+    let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+    let deadline = Instant::now() + PATIENCE;
+    let fd = loop {
+        match open(path, flags, Mode::empty()) {
+            Ok(fd) => break fd,
+            Err(Errno::ENXIO) if Instant::now() < deadline => sleep(Duration::from_millis(100)),
+            Err(Errno::ENXIO) => {
+                return Err(format!(
+                    "initctl {shown}: nobody reads it; is process 1 sysvinit?"
+                ));
+            }
+            Err(error) => return Err(format!("initctl {shown}: {error}")),
+        }
+    };
+    let meta = fstat(&fd).map_err(|error| format!("initctl {shown}: {error}"))?;
+    let kind = SFlag::from_bits_truncate(meta.st_mode & SFlag::S_IFMT.bits());
+    if kind != SFlag::S_IFIFO || meta.st_uid != 0 {
+        return Err(format!("initctl {shown}: is not a FIFO of root's"));
+    }
+    Ok(fd)
+}
+
+/// Directory and name of the powerstatus file.
+///
+/// # Errors
+/// The directory cannot be opened.
+pub(super) fn powerstatus(path: &Path) -> Result<(File, CString), String> {
+    let shown = path.display();
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(format!("powerstatus {shown}: not the path of a file"));
+    };
+    let directory =
+        File::open(directory).map_err(|error| format!("powerstatus {shown}: {error}"))?;
+    let name =
+        CString::new(name.as_bytes()).map_err(|error| format!("powerstatus {shown}: {error}"))?;
+    Ok((directory, name))
+}
+
+/// The halt command's words; its program must be root's, so that nobody else decides what root runs.
+///
+/// # Errors
+/// It cannot be run, or is not root's alone.
+pub(super) fn halt(argv: &[String]) -> Result<Vec<CString>, String> {
+    let program = argv.first().map_or("", String::as_str);
+    let meta = fs::metadata(program).map_err(|error| format!("halt {program}: {error}"))?;
+    if !meta.is_file() || meta.mode() & 0o111 == 0 {
+        return Err(format!("halt {program}: is not a program"));
+    }
+    if meta.uid() != 0 || meta.mode() & 0o022 != 0 {
+        return Err(format!(
+            "halt {program}: must be root's, and nobody else may write to it"
+        ));
+    }
+    let words = argv.iter().map(|word| CString::new(word.as_str()));
+    words
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("halt: {error}"))
+}
+
+/// Writes our pid for scripts; emptied at the end, because the jail's root hides the path.
+///
+/// # Errors
+/// It cannot be written.
+pub(super) fn pid_file(path: &Path) -> Result<File, String> {
+    let write = || -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o644)
+            .custom_flags(O_NOFOLLOW);
+        let mut file = options.open(path)?;
+        writeln!(file, "{}", std::process::id())?;
+        Ok(file)
+    };
+    write().map_err(|error| format!("pid file {}: {error}", path.display()))
+}

@@ -1,0 +1,515 @@
+//! The start: check, open, fork, confine every side; only then is the first byte of a line read.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::fcntl::OFlag;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::unistd::{ForkResult, Gid, Uid, pipe2, setsid};
+
+use crate::config::Via;
+use crate::config::{Config, Ups, Watch};
+use crate::ipc::guard::Guard;
+use crate::ipc::judge::{self, Feed, FeedSettings, Judge};
+use crate::ipc::respawn::Respawn;
+use crate::ipc::told::Told;
+use crate::notifier::hand::Hand;
+use crate::notifier::link::{Gate, Link, Stage};
+use crate::notifier::logging::{ALERT, NOTICE, Sink, WARNING, say};
+use crate::notifier::parent::Parent;
+use crate::notifier::port::{self, Problem};
+use crate::notifier::state::{Record, StateFile, Unusable};
+use crate::notifier::teller::{Fifo, HandLink, Teller};
+use crate::notifier::users::{self, Identity};
+use crate::notifier::via::{self, Init, Route};
+use crate::notifier::{filter, open};
+use crate::sys::confine::{self, Walls};
+use crate::sys::{filter as seccomp, now, process, raw};
+use crate::sysvinit::lifeline::Lifeline;
+
+/// How the command line wants it.
+#[derive(Clone, Copy, Debug)]
+pub struct Mode {
+    /// Stay in the foreground; somebody restarts us.
+    pub foreground: bool,
+    /// Log to stderr.
+    pub log_stderr: bool,
+    /// How long to wait before a failing end, so that init does not switch our line off.
+    pub linger: Duration,
+}
+
+/// What the jail gets, one `tty` for each UPS of the configuration, in its order.
+#[derive(Debug)]
+pub struct Jail {
+    /// The ports, opened and set; `None`: absent.
+    pub ttys: Vec<Option<OwnedFd>>,
+    /// On the monotonic clock, when the lines were set.
+    pub set_at: Duration,
+    /// Write end of the event pipe.
+    pub events: OwnedFd,
+    /// Write end of the log pipe.
+    pub log: OwnedFd,
+    /// The warden's end of the socket.
+    pub link: OwnedFd,
+    /// /dev/null.
+    pub null: OwnedFd,
+    /// The empty root.
+    pub root: PathBuf,
+    /// The monitor's user.
+    pub uid: Uid,
+    /// And group.
+    pub gid: Gid,
+}
+
+/// Everything that only root could open.
+#[derive(Debug)]
+struct Opened {
+    route: Route,
+    users: users::Users,
+    ttys: Vec<Option<OwnedFd>>,
+    set_at: Duration,
+    fifo: Option<OwnedFd>,
+    state: StateFile,
+    record: Record,
+    null: OwnedFd,
+}
+
+/// Starts the daemon; returns its exit status when it ends, or in the process that started it without
+/// `-f` once every UPS has given its first state. `jail` becomes the warden.
+///
+/// # Errors
+/// Why nothing was started; one message that says what to do.
+pub fn run(config: &Config, mode: Mode, jail: Enter) -> Result<u8, String> {
+    if !Uid::effective().is_root() {
+        return Err(
+            "must be started by root: it opens the port and init's FIFO, then gives root up"
+                .to_owned(),
+        );
+    }
+    let opened = open_all(config)?;
+    let started = match mode.foreground {
+        true => None,
+        false => match background()? {
+            Side::Command(status) => return Ok(status),
+            Side::Daemon(started) => Some(started),
+        },
+    };
+    process::remember_id();
+    // Before stderr is given up; the file is opened by the process that it names.
+    let pid_file = open::pid_file(&config.pid_file)?;
+    let sink = Sink::open(mode.log_stderr);
+    greet(config, &opened, sink);
+    let step = |name: &'static str| move |error: nix::Error| format!("{name}: {error}");
+    process::block_signals().map_err(step("signal mask"))?;
+    let hand = hand(config, &opened)?;
+    let (link, events, log) = fork_warden(config, &opened, jail)?;
+    let parent = assemble(
+        config,
+        opened,
+        Ends {
+            link,
+            events,
+            log,
+            hand,
+            started,
+            pid_file,
+            sink,
+            mode,
+        },
+    )?;
+    parent.run()
+}
+
+/// What the warden's process becomes: the caller's, because this side knows nothing of the jail.
+pub type Enter = fn(&Config, Jail) -> !;
+
+fn open_all(config: &Config) -> Result<Opened, String> {
+    let users = users::resolve(config)?;
+    let init = Init::look(config.initctl.as_deref());
+    let route = via::route(config, &init)?;
+    open::empty_root(&config.chroot)?;
+    let (state, record) = StateFile::open(&config.state_file, config.ups.len())?;
+    let record = record.unwrap_or_else(|unusable| {
+        // Another boot's is what every first start finds.
+        if matches!(unusable, Unusable::Foreign) {
+            eprintln!(
+                "upsentry: {}: torn or not ours; starting afresh",
+                config.state_file.display()
+            );
+        }
+        Record::default()
+    });
+    let ttys = config
+        .ups
+        .iter()
+        .map(open_port)
+        .collect::<Result<Vec<_>, _>>()?;
+    let set_at = now();
+    let fifo = match route.via {
+        Via::Initctl => {
+            let path = config.initctl.clone().or(init.fifo);
+            let path = path.ok_or("via initctl: neither /run/initctl nor /dev/initctl is there")?;
+            Some(open::fifo(&path)?)
+        }
+        Via::Signal | Via::Command => None,
+    };
+    let null = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null");
+    let null = null.map_err(|error| format!("/dev/null: {error}"))?.into();
+    Ok(Opened {
+        route,
+        users,
+        ttys,
+        set_at,
+        fifo,
+        state,
+        record,
+        null,
+    })
+}
+
+fn open_port(ups: &Ups) -> Result<Option<OwnedFd>, String> {
+    let Watch::Line(path) = &ups.watch;
+    match port::watch(path, ups.init) {
+        Ok(tty) => Ok(Some(tty)),
+        Err(Problem::Absent) => {
+            eprintln!(
+                "upsentry: {}: {}: no such device now; it counts as lost",
+                ups.name,
+                path.display()
+            );
+            Ok(None)
+        }
+        Err(problem) => Err(format!("{}: {}: {problem}", ups.name, path.display())),
+    }
+}
+
+enum Side {
+    /// The process that was called: its exit status.
+    Command(u8),
+    /// The daemon: where it says that the start is over.
+    Daemon(OwnedFd),
+}
+
+/// Leaves the terminal. The calling process stays until the daemon has its first states.
+fn background() -> Result<Side, String> {
+    let (read, write) = pipe2(OFlag::O_CLOEXEC).map_err(|error| format!("pipe: {error}"))?;
+    match raw::fork().map_err(|error| format!("fork: {error}"))? {
+        ForkResult::Child => {
+            drop(read);
+            setsid().map_err(|error| format!("setsid: {error}"))?;
+            Ok(Side::Daemon(write))
+        }
+        ForkResult::Parent { .. } => {
+            drop(write);
+            let mut byte = [0];
+            let read = loop {
+                match nix::unistd::read(&read, &mut byte) {
+                    Err(nix::Error::EINTR) => {}
+                    other => break other,
+                }
+            };
+            if read == Ok(1) {
+                return Ok(Side::Command(0));
+            }
+            eprintln!("upsentry: did not start; the reason is above or in the system log");
+            Ok(Side::Command(1))
+        }
+    }
+}
+
+fn greet(config: &Config, opened: &Opened, sink: &Sink) {
+    let route = &opened.route;
+    let chosen = if route.chosen { " (chosen)" } else { "" };
+    let (version, ups) = (env!("CARGO_PKG_VERSION"), config.ups.len());
+    say(
+        NOTICE,
+        format_args!(
+            "upsentry {version}: {ups} UPS, via {}{chosen}",
+            via::name(route.via)
+        ),
+    );
+    for warning in &config.warnings {
+        say(WARNING, format_args!("{warning}"));
+    }
+    for (ups, _) in config
+        .ups
+        .iter()
+        .zip(&opened.ttys)
+        .filter(|(_, tty)| tty.is_none())
+    {
+        let Watch::Line(path) = &ups.watch;
+        say(
+            ALERT,
+            format_args!("{}: {} is absent", ups.name, path.display()),
+        );
+    }
+    if !sink.uses_stderr() {
+        for fd in [0, 1] {
+            // What the terminal shows later is not ours; a failure leaves it as it was.
+            let _ = if fd == 0 {
+                nix::unistd::dup2_stdin(&opened.null)
+            } else {
+                nix::unistd::dup2_stdout(&opened.null)
+            };
+        }
+    }
+}
+
+/// Forks the hand, where this route needs one.
+fn hand(config: &Config, opened: &Opened) -> Result<Option<OwnedFd>, String> {
+    let route = &opened.route;
+    if route.via != Via::Signal && route.halt.is_empty() {
+        return Ok(None);
+    }
+    let powerstatus = match route.via {
+        Via::Signal => Some(open::powerstatus(&config.powerstatus)?),
+        Via::Initctl | Via::Command => None,
+    };
+    let halt = if route.halt.is_empty() {
+        None
+    } else {
+        Some(open::halt(&route.halt)?)
+    };
+    let (ours, theirs) = pair()?;
+    if let ForkResult::Parent { .. } = raw::fork().map_err(|error| format!("fork: {error}"))? {
+        return Ok(Some(ours));
+    }
+    process::name(c"upsentry-hand");
+    let hand = Hand {
+        link: theirs,
+        powerstatus,
+        halt,
+    };
+    if let Err(error) = confine_hand(&hand, &opened.null) {
+        eprintln!("upsentry: hand: {error}");
+        raw::exit(1)
+    }
+    hand.serve()
+}
+
+/// Leaves the hand uid 0 and nothing else that it can do without: a hand that only signals loses every
+/// capability for good; one that runs the halt command gets them back at exec, and not before.
+fn confine_hand(hand: &Hand, null: &OwnedFd) -> Result<(), String> {
+    let step = |name: &'static str| move |error: nix::Error| format!("{name}: {error}");
+    let keep: Vec<RawFd> = [0, 1, 2].into_iter().chain(hand.keep()).collect();
+    nix::unistd::dup2_stdin(null).map_err(step("stdin"))?;
+    nix::unistd::dup2_stdout(null).map_err(step("stdout"))?;
+    nix::unistd::dup2_stderr(null).map_err(step("stderr"))?;
+    raw::close_all_but(&keep).map_err(step("close_range"))?;
+    nix::unistd::chdir("/").map_err(step("chdir"))?;
+    nix::unistd::setgroups(&[]).map_err(step("setgroups"))?;
+    if hand.halt.is_some() {
+        return confine::drop_held();
+    }
+    confine::drop_bounding()?;
+    confine::drop_held()?;
+    nix::sys::prctl::set_no_new_privs().map_err(step("no_new_privs"))?;
+    let directory = hand
+        .powerstatus
+        .as_ref()
+        .map_or(-1, |(directory, _)| directory.as_raw_fd());
+    seccomp::install(&filter::hand(hand.link.as_raw_fd(), directory).compile()?)
+}
+
+/// Forks the warden; gives the parent's ends of its socket and of the two pipes.
+fn fork_warden(
+    config: &Config,
+    opened: &Opened,
+    jail: Enter,
+) -> Result<(OwnedFd, OwnedFd, OwnedFd), String> {
+    let step = |name: &'static str| move |error: nix::Error| format!("{name}: {error}");
+    let (ours, link) = pair()?;
+    let (events_out, events) = pipe2(OFlag::O_CLOEXEC).map_err(step("pipe"))?;
+    let (log_out, log) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(step("pipe"))?;
+    // The parent never waits for the monitor. The monitor may wait for the parent, but not for the log.
+    nix::fcntl::fcntl(
+        &events_out,
+        nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK),
+    )
+    .map_err(step("pipe"))?;
+    if let ForkResult::Parent { .. } = raw::fork().map_err(step("fork"))? {
+        return Ok((ours, events_out, log_out));
+    }
+    let copy = |fd: &OwnedFd| fd.try_clone();
+    let ttys = opened
+        .ttys
+        .iter()
+        .map(|tty| tty.as_ref().map(copy).transpose());
+    let jail_fds = ttys
+        .collect::<Result<Vec<_>, _>>()
+        .and_then(|ttys| Ok((ttys, copy(&opened.null)?)));
+    match jail_fds {
+        Ok((ttys, null)) => jail(
+            config,
+            Jail {
+                ttys,
+                set_at: opened.set_at,
+                events,
+                log,
+                link,
+                null,
+                root: config.chroot.clone(),
+                uid: opened.users.monitor.uid,
+                gid: opened.users.monitor.gid,
+            },
+        ),
+        Err(error) => {
+            eprintln!("upsentry: warden: {error}");
+            raw::exit(1)
+        }
+    }
+}
+
+fn pair() -> Result<(OwnedFd, OwnedFd), String> {
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let pair = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags);
+    let (ours, theirs) = pair.map_err(|error| format!("socketpair: {error}"))?;
+    nix::fcntl::fcntl(&ours, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
+        .map_err(|error| format!("socketpair: {error}"))?;
+    Ok((ours, theirs))
+}
+
+/// The parent's ends of everything, and how it was started.
+struct Ends {
+    link: OwnedFd,
+    events: OwnedFd,
+    log: OwnedFd,
+    hand: Option<OwnedFd>,
+    started: Option<OwnedFd>,
+    pid_file: std::fs::File,
+    sink: &'static Sink,
+    mode: Mode,
+}
+
+/// Makes the parent of what was opened, and takes root from it.
+fn assemble(config: &Config, opened: Opened, ends: Ends) -> Result<Parent, String> {
+    let time = now();
+    let mask: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]
+        .into_iter()
+        .collect();
+    let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
+    let signals = signals.map_err(|error| format!("signalfd: {error}"))?;
+    let actions = opened.route.actions;
+    let Opened {
+        users,
+        fifo,
+        state,
+        record,
+        null,
+        ttys,
+        ..
+    } = opened;
+    // The jail's from here on. Closing it is all: exclusiveness stays with who still holds it.
+    drop(ttys);
+    let parent = Parent {
+        names: config.ups.iter().map(|ups| ups.name.clone()).collect(),
+        guard: Guard::new(config.ups.iter().map(|ups| (ups.name.as_str(), ups.settle))),
+        judge: judge(config, &record, Teller::low_is_final(actions), time),
+        respawn: Respawn::default(),
+        link: Link {
+            fd: ends.link,
+            stage: Stage::Starting,
+        },
+        events: ends.events,
+        gate: Gate::new(ends.log),
+        teller: Teller {
+            actions,
+            sleep_time: config.sleep_time,
+            fifo: fifo.map(|fd| Fifo {
+                fd,
+                line: Lifeline::default(),
+            }),
+            hand: ends.hand.map(HandLink::new),
+        },
+        state,
+        pid_file: Some(ends.pid_file),
+        signals,
+        sink: ends.sink,
+        started: ends.started,
+        restarted: ends.mode.foreground,
+        linger: ends.mode.linger,
+        remind_at: None,
+        blind_at: None,
+        began: time,
+        ready: false,
+    };
+    parent
+        .begin()
+        .map_err(|error| format!("state file {}: {error}", config.state_file.display()))?;
+    confine_parent(&parent, &users.notifier, &config.chroot, null)?;
+    Ok(parent)
+}
+
+fn judge(config: &Config, record: &Record, low_is_final: bool, time: Duration) -> Judge {
+    let settings = judge::Settings {
+        need: config.need,
+        low_is_final,
+        insist: config.insist,
+    };
+    let feeds = config.ups.iter().map(|ups| {
+        let grace = if ups.blind_grace_applies() {
+            ups.cable_grace
+        } else {
+            Duration::ZERO
+        };
+        let settings = FeedSettings {
+            weight: ups.power,
+            blind_after: ups.blind_after,
+            cable_grace: grace,
+        };
+        let seen = record.seen.iter().find(|(name, _)| *name == ups.name);
+        Feed::new(settings, seen.map(|(_, power)| *power), time)
+    });
+    if record.told != Told::Ok {
+        say(
+            NOTICE,
+            format_args!("init was told {:?} before this start", record.told),
+        );
+    }
+    Judge::new(settings, feeds, record.told)
+}
+
+/// Takes everything from the parent but what it holds.
+fn confine_parent(
+    parent: &Parent,
+    who: &Identity,
+    root: &Path,
+    null: OwnedFd,
+) -> Result<(), String> {
+    let step = |name: &'static str| move |error: nix::Error| format!("{name}: {error}");
+    let fds = parent.descriptors();
+    let program = filter::parent(&fds).compile()?;
+    let more = [&fds.read, &fds.write, &fds.pwrite, &fds.truncate, &fds.send];
+    let keep: Vec<RawFd> = [0, 1, 2]
+        .into_iter()
+        .chain(more.into_iter().flatten().copied())
+        .collect();
+    if !parent.sink.uses_stderr() {
+        nix::unistd::dup2_stderr(null.as_fd()).map_err(step("stderr"))?;
+    }
+    // Closed with all the rest.
+    core::mem::forget(null);
+    let walls = Walls {
+        keep: &keep,
+        root,
+        uid: who.uid,
+        gid: who.gid,
+        file_size: 1 << 20,
+        scoped: true,
+    };
+    let landlock = confine::confine(&walls)?;
+    say(
+        NOTICE,
+        format_args!(
+            "runs as {} without a right; Landlock {landlock:?}",
+            who.name
+        ),
+    );
+    seccomp::install(&program)
+}

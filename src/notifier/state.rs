@@ -1,0 +1,237 @@
+//! The state file: what init was told in this boot, for the scripts that init runs, for the next start,
+//! and for a second instance, which its lock keeps out.
+
+use core::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::Read as _;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::libc::O_NOFOLLOW;
+
+use crate::ipc::legal::Power;
+use crate::ipc::told::{Told, Word};
+use crate::sys::process;
+
+/// The largest file that is read.
+const LARGEST: u64 = 64 << 10;
+/// Room for one UPS's line, and for all else.
+const PER_UPS: usize = 96;
+const REST: usize = 1024;
+
+/// What this boot is: a record of another one is not ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Boot {
+    /// The kernel's boot id.
+    id: String,
+    /// When process 1 started, in ticks: tells containers apart, which share the kernel's boot.
+    init: String,
+}
+
+impl Boot {
+    /// Of this system.
+    pub fn current() -> Boot {
+        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+        let stat = read("/proc/1/stat");
+        // After the command in parentheses, which may hold anything: field 22 of the whole.
+        let init = stat
+            .rsplit(')')
+            .next()
+            .and_then(|rest| rest.split_whitespace().nth(19));
+        Boot {
+            id: read("/proc/sys/kernel/random/boot_id").trim().to_owned(),
+            init: init.unwrap_or("").to_owned(),
+        }
+    }
+}
+
+/// What a state file of this boot says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// What init was last told.
+    pub told: Told,
+    /// Per UPS name, what was last seen of it.
+    pub seen: Vec<(String, Power)>,
+}
+
+impl Default for Record {
+    fn default() -> Record {
+        Record {
+            told: Told::Ok,
+            seen: Vec::new(),
+        }
+    }
+}
+
+/// Why there is no usable record, when there might have been one.
+#[derive(Debug)]
+pub enum Unusable {
+    /// Written in another boot.
+    OtherBoot,
+    /// Torn, or not ours.
+    Foreign,
+}
+
+/// The open, locked file.
+#[derive(Debug)]
+pub struct StateFile {
+    file: Flock<File>,
+    boot: Boot,
+    size: usize,
+}
+
+/// What the file is to say.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// For scripts: what init is being told, or was last told.
+    pub now: Word,
+    /// What init has been told.
+    pub told: Told,
+    /// Wall-clock seconds since 1970.
+    pub at: i64,
+    /// Every UPS: name, last seen, and whether nobody sees it now.
+    pub seen: &'a [(&'a str, Option<Power>, bool)],
+}
+
+impl StateFile {
+    /// Opens, locks and preallocates it, and reads what this boot left in it.
+    ///
+    /// # Errors
+    /// It cannot be opened, is not root's plain file, or another instance holds it.
+    pub fn open(path: &Path, ups: usize) -> Result<(StateFile, Result<Record, Unusable>), String> {
+        let shown = path.display();
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o644);
+        let file = options.custom_flags(O_NOFOLLOW).open(path);
+        let file = file.map_err(|error| format!("state file {shown}: {error}"))?;
+        let meta = file
+            .metadata()
+            .map_err(|error| format!("state file {shown}: {error}"))?;
+        if !meta.is_file() || meta.uid() != 0 {
+            return Err(format!("state file {shown}: is not a plain file of root's"));
+        }
+        let mut text = String::new();
+        let readable = (&file).take(LARGEST).read_to_string(&mut text).is_ok();
+        let file = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| {
+            let holder = field(&text, "pid").unwrap_or("?");
+            match error {
+                Errno::EAGAIN => format!("already running (pid {holder} holds {shown})"),
+                other => format!("state file {shown}: {other}"),
+            }
+        })?;
+        let boot = Boot::current();
+        let size = REST.saturating_add(PER_UPS.saturating_mul(ups));
+        let record = if readable {
+            read(&text, &boot)
+        } else {
+            Err(Unusable::Foreign)
+        };
+        Ok((StateFile { file, boot, size }, record))
+    }
+
+    /// Writes the first entry, and makes the file as long as every later one: a full /run can then not
+    /// stop them.
+    ///
+    /// # Errors
+    /// What pwrite(2) and ftruncate(2) say.
+    pub fn begin(&self, entry: Entry<'_>) -> std::io::Result<()> {
+        self.write(entry)?;
+        self.file
+            .set_len(u64::try_from(self.size).unwrap_or(LARGEST))
+    }
+
+    /// Writes the whole entry in one call.
+    ///
+    /// # Errors
+    /// What pwrite(2) says.
+    pub fn write(&self, entry: Entry<'_>) -> std::io::Result<()> {
+        let mut text = String::with_capacity(self.size);
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "{}\ntold {}\nat {}\npid {}\nboot {}\ninit {}\n",
+            entry.now.text(),
+            told_text(entry.told),
+            entry.at,
+            process::id(),
+            self.boot.id,
+            self.boot.init
+        );
+        for (name, power, blind) in entry.seen {
+            let power = power.map_or('?', Power::letter);
+            let _ = writeln!(
+                text,
+                "ups {name} {power}{}",
+                if *blind { " blind" } else { "" }
+            );
+        }
+        text.push_str("end\n");
+        // Always the same length, so that no tail of an older entry is left.
+        while text.len() < self.size {
+            text.push('\n');
+        }
+        self.file.write_all_at(text.as_bytes(), 0)
+    }
+
+    /// Its descriptor.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+fn told_text(told: Told) -> &'static str {
+    match told {
+        Told::Ok => "OK",
+        Told::Fail => "FAIL",
+        Told::Low => "LOW",
+        Told::Final => "SHUTDOWN",
+    }
+}
+
+fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
+}
+
+/// Reads a record; an empty file is a record of nothing.
+fn read(text: &str, boot: &Boot) -> Result<Record, Unusable> {
+    if text.is_empty() {
+        return Ok(Record::default());
+    }
+    let foreign = Unusable::Foreign;
+    if !text.lines().any(|line| line == "end") {
+        return Err(foreign);
+    }
+    if field(text, "boot") != Some(&boot.id) || field(text, "init") != Some(&boot.init) {
+        return Err(Unusable::OtherBoot);
+    }
+    let told = [Told::Ok, Told::Fail, Told::Low, Told::Final];
+    let told = told
+        .into_iter()
+        .find(|told| Some(told_text(*told)) == field(text, "told"));
+    let seen = text.lines().filter_map(|line| {
+        let mut words = line.strip_prefix("ups ")?.split(' ');
+        let (name, letter) = (words.next()?, words.next()?);
+        let powers = [Power::Mains, Power::Battery, Power::Low];
+        let power = powers
+            .into_iter()
+            .find(|power| letter == power.letter().to_string())?;
+        Some((name.to_owned(), power))
+    });
+    Ok(Record {
+        told: told.ok_or(foreign)?,
+        seen: seen.collect(),
+    })
+}
+
+#[cfg(test)]
+#[path = "state_tests.rs"]
+mod tests;

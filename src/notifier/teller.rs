@@ -1,0 +1,299 @@
+//! Carrying a word to init: over the FIFO, or by the hand.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags};
+use nix::sys::stat::fstat;
+use nix::unistd::write;
+
+use crate::config::Action;
+use crate::ipc::judge::Tell;
+use crate::ipc::told::Word;
+use crate::notifier::hand::{DONE, FAILED, UNREAD};
+use crate::notifier::logging::{ALERT, EMERG, ERROR, NOTICE, WARNING, say};
+use crate::notifier::via::Actions;
+use crate::sys::process;
+use crate::sysvinit::lifeline::{Lifeline, Look, Loud};
+use crate::sysvinit::request::{Command, Message};
+
+/// A halt command that failed is tried again so often ...
+const TRIES: u8 = 3;
+/// ... so far apart.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// Init's FIFO, held for months.
+#[derive(Debug)]
+pub(super) struct Fifo {
+    pub(super) fd: OwnedFd,
+    pub(super) line: Lifeline,
+}
+
+/// The hand's socket, and what it was asked to do last.
+#[derive(Debug)]
+pub(super) struct HandLink {
+    pub(super) fd: OwnedFd,
+    /// Waiting for the answer to this.
+    pub(super) asked: Option<u8>,
+    /// Its own start has been answered.
+    pub(super) ready: bool,
+    /// It is gone.
+    pub(super) dead: bool,
+    tries: u8,
+    again_at: Option<Duration>,
+}
+
+impl HandLink {
+    pub(super) fn new(fd: OwnedFd) -> HandLink {
+        HandLink {
+            fd,
+            asked: None,
+            ready: false,
+            dead: false,
+            tries: 0,
+            again_at: None,
+        }
+    }
+
+    fn ask(&mut self, byte: u8) -> bool {
+        if self.asked.is_some() || !self.ready || self.dead {
+            return false;
+        }
+        self.asked = Some(byte);
+        write(&self.fd, &[byte]).is_ok()
+    }
+}
+
+/// All ways to init that this configuration has.
+#[derive(Debug)]
+pub(super) struct Teller {
+    pub(super) actions: Actions,
+    pub(super) sleep_time: u8,
+    pub(super) fifo: Option<Fifo>,
+    pub(super) hand: Option<HandLink>,
+}
+
+impl Teller {
+    /// LOW cannot be taken back.
+    pub(super) fn low_is_final(actions: Actions) -> bool {
+        matches!(actions.low, Action::Runlevel(_) | Action::Halt)
+    }
+
+    /// Passes a word on; false: not now (it comes again, or a newer one).
+    pub(super) fn tell(&mut self, now: Duration, tell: Tell) -> bool {
+        match self.action(tell) {
+            Action::None => true,
+            Action::Halt => self.hand.as_mut().is_some_and(|hand| {
+                hand.tries = TRIES;
+                hand.ask(Word::Shutdown.byte())
+            }),
+            Action::Ok => self.message(now, Command::PowerOk, Word::Ok),
+            Action::Fail => self.message(now, Command::PowerFail, Word::Fail),
+            Action::Low => self.message(now, Command::PowerFailNow, Word::Low),
+            Action::Runlevel(level) => self.message(now, Command::Runlevel(level), Word::Low),
+        }
+    }
+
+    /// What a word does here, for the log.
+    pub(super) fn describe(&self, tell: Tell) -> &'static str {
+        match self.action(tell) {
+            Action::None => "nothing (tell … none)",
+            Action::Ok => "power ok",
+            Action::Fail => "power fail",
+            Action::Low => "power fail now (low)",
+            Action::Runlevel(b'0') => "runlevel 0, power off",
+            Action::Runlevel(_) => "a change of runlevel",
+            Action::Halt => "nothing: running the halt command",
+        }
+    }
+
+    fn action(&self, tell: Tell) -> Action {
+        match tell.word {
+            Word::Ok => self.actions.ok,
+            Word::Fail => self.actions.fail,
+            Word::Low => self.actions.low,
+            // Asked for once and still up: the plainest request there is.
+            Word::Shutdown if tell.insist && self.fifo.is_some() => Action::Runlevel(b'0'),
+            Word::Shutdown => self.actions.shutdown,
+        }
+    }
+
+    fn message(&mut self, now: Duration, command: Command, word: Word) -> bool {
+        let Some(fifo) = &mut self.fifo else {
+            return self.hand.as_mut().is_some_and(|hand| hand.ask(word.byte()));
+        };
+        if !fifo.line.open() {
+            return false;
+        }
+        let message = Message::new(command, self.sleep_time);
+        match write(&fifo.fd, message.bytes()) {
+            Ok(length) if length == message.bytes().len() => true,
+            _ => {
+                self.look(now);
+                false
+            }
+        }
+    }
+
+    fn look(&mut self, now: Duration) {
+        let Some(fifo) = &mut self.fifo else { return };
+        let loud = fifo.line.look(now, look(fifo.fd.as_fd()));
+        match loud {
+            None => {}
+            Some(Loud::Gap(long)) => say(
+                EMERG,
+                format_args!(
+                    "init has not read its FIFO for {}s: it cannot be told of an outage",
+                    long.as_secs()
+                ),
+            ),
+            Some(Loud::Back(long)) => {
+                say(
+                    NOTICE,
+                    format_args!("init reads its FIFO again, after {}s", long.as_secs()),
+                );
+            }
+            Some(Loud::Dead) => say(
+                EMERG,
+                format_args!(
+                    "init's FIFO was removed: it cannot be told of an outage; restart upsentry"
+                ),
+            ),
+        }
+    }
+
+    /// Reads the hand's answer.
+    pub(super) fn answered(&mut self, now: Duration) {
+        let Some(hand) = &mut self.hand else { return };
+        let mut byte = [0];
+        match process::read_some(hand.fd.as_fd(), &mut byte) {
+            Ok(None) => return,
+            Ok(Some(1)) => {}
+            _ => {
+                hand.dead = true;
+                say(
+                    EMERG,
+                    format_args!(
+                        "the hand is gone: init cannot be told of an outage; restart upsentry"
+                    ),
+                );
+                return;
+            }
+        }
+        let [answer] = byte;
+        hand.ready = true;
+        let halting = hand.asked.take() == Some(Word::Shutdown.byte());
+        match (answer, halting) {
+            (DONE, false) => {}
+            (DONE, true) => say(NOTICE, format_args!("the halt command ended with status 0")),
+            (UNREAD, false) => {
+                say(
+                    EMERG,
+                    format_args!("init did not read the powerstatus file within 10s"),
+                );
+            }
+            (status, true) => {
+                hand.tries = hand.tries.saturating_sub(1);
+                hand.again_at = (hand.tries > 0).then(|| now.saturating_add(PAUSE));
+                let more = if hand.tries > 0 {
+                    "again in 10s"
+                } else {
+                    "no more tries"
+                };
+                match status {
+                    FAILED => say(
+                        ALERT,
+                        format_args!("the halt command could not be run or was killed; {more}"),
+                    ),
+                    127 => say(
+                        ALERT,
+                        format_args!("the halt command cannot be executed; {more}"),
+                    ),
+                    _ => say(
+                        ALERT,
+                        format_args!("the halt command failed with status {status}; {more}"),
+                    ),
+                }
+            }
+            (_, false) => say(
+                EMERG,
+                format_args!("the powerstatus file could not be written, or init not signalled"),
+            ),
+        }
+    }
+
+    /// Does what is due without a new word.
+    pub(super) fn tick(&mut self, now: Duration) {
+        // Each time that we are awake anyway, so that a FIFO that was removed is found before an outage.
+        if self
+            .fifo
+            .as_ref()
+            .is_some_and(|fifo| fifo.line.next().is_none_or(|at| now >= at))
+        {
+            self.look(now);
+        }
+        if let Some(hand) = &mut self.hand
+            && hand.again_at.is_some_and(|at| now >= at)
+        {
+            hand.again_at = None;
+            if !hand.ask(Word::Shutdown.byte()) {
+                say(
+                    ERROR,
+                    format_args!("the halt command could not be tried again"),
+                );
+            }
+        }
+    }
+
+    /// When [`Teller::tick`] has something to do.
+    pub(super) fn next(&self) -> Option<Duration> {
+        let line = self.fifo.as_ref().and_then(|fifo| fifo.line.next());
+        let hand = self.hand.as_ref().and_then(|hand| hand.again_at);
+        [line, hand].into_iter().flatten().min()
+    }
+
+    /// Nothing can ever be told again by this process.
+    pub(super) fn dead(&self) -> bool {
+        let fifo = self.fifo.as_ref().is_some_and(|fifo| fifo.line.dead());
+        fifo || self.hand.as_ref().is_some_and(|hand| hand.dead)
+    }
+
+    /// A word can be given now: until then it is better kept, because a newer one may replace it.
+    pub(super) fn open(&self) -> bool {
+        let fifo = self.fifo.as_ref().is_none_or(|fifo| fifo.line.open());
+        fifo && self
+            .hand
+            .as_ref()
+            .is_none_or(|hand| hand.ready && hand.asked.is_none() && !hand.dead)
+    }
+}
+
+/// What the descriptor shows: POLLERR exactly while nobody reads the FIFO, no link once it was removed.
+fn look(fd: BorrowedFd<'_>) -> Look {
+    let mut fds = [PollFd::new(fd, PollFlags::POLLOUT)];
+    if process::wait(&mut fds, Some(Duration::ZERO)).is_err() {
+        return Look::Gap;
+    }
+    let seen = fds
+        .iter()
+        .find_map(|fd| fd.revents())
+        .unwrap_or(PollFlags::empty());
+    let linked = match fstat(fd) {
+        Ok(meta) => meta.st_nlink > 0,
+        Err(Errno::EBADF) => false,
+        Err(error) => {
+            say(WARNING, format_args!("fstat of init's FIFO: {error}"));
+            true
+        }
+    };
+    match (
+        linked,
+        seen.contains(PollFlags::POLLERR),
+        seen.contains(PollFlags::POLLOUT),
+    ) {
+        (false, _, _) => Look::Dead,
+        (true, false, true) => Look::Reader,
+        (true, _, _) => Look::Gap,
+    }
+}
