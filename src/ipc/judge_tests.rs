@@ -472,11 +472,11 @@ fn every_step(feeds: usize) -> Vec<Step> {
     frames.chain([Step::Blinded]).collect()
 }
 
-/// Every legal sequence of so many events, 0, 50 ms, 100 ms or 15 s apart.
-fn explore(run: &Run, steps: &[Step], left: usize, seen: &mut u32) {
-    for gap in [0, 50, 100, 15_000] {
+/// Every legal sequence of so many events, so many milliseconds apart.
+fn explore(run: &Run, steps: &[Step], gaps: &[u64], left: usize, seen: &mut u32) {
+    for gap in gaps {
         let mut waited = run.fork();
-        waited.sleep(ms(gap));
+        waited.sleep(ms(*gap));
         if left == 0 {
             continue;
         }
@@ -489,7 +489,7 @@ fn explore(run: &Run, steps: &[Step], left: usize, seen: &mut u32) {
             next.serve();
             *seen += 1;
             if left > 1 {
-                explore(&next, steps, left - 1, seen);
+                explore(&next, steps, gaps, left - 1, seen);
             } else {
                 next.rest();
             }
@@ -497,14 +497,14 @@ fn explore(run: &Run, steps: &[Step], left: usize, seen: &mut u32) {
     }
 }
 
+/// The gaps of one UPS; two have enough sequences without the third.
+const GAPS: [u64; 4] = [0, 50, 15_000, 100];
+
 fn explore_all(world: &World, length: usize) -> u32 {
+    let (run, steps) = (Run::new(world), every_step(world.feeds.len()));
+    let gaps = &GAPS[..GAPS.len() + 1 - world.feeds.len()];
     let mut seen = 0;
-    explore(
-        &Run::new(world),
-        &every_step(world.feeds.len()),
-        length,
-        &mut seen,
-    );
+    explore(&run, &steps, gaps, length, &mut seen);
     seen
 }
 
@@ -546,7 +546,7 @@ fn one_ups_every_three_events_where_low_is_final() {
 #[test]
 fn two_required_feeds_every_three_events() {
     let seen = explore_all(&world(&[None, None], 2, Told::Ok), 3);
-    assert!(seen > 50_000, "{seen}");
+    assert!(seen > 10_000, "{seen}");
 }
 
 #[test]
