@@ -287,9 +287,10 @@ impl Sim {
     fn deadlines(&mut self) {
         let _ = self.timer.wait();
         self.armed = None;
-        while let Some((at, step)) = self.schedule.due(now()) {
+        // One at a time: if we are late, the calls that came meanwhile go before the next.
+        if let Some((_, step)) = self.schedule.due(now()) {
             match step {
-                Step::Run(command) => self.command(command, at),
+                Step::Run(command) => self.command(command),
                 Step::Change(port, change) => self.change(port, change),
                 Step::EndBreak(port, id) => {
                     if let (Some(port), Some(listener)) = (self.ports.get(port), &self.listener) {
@@ -328,7 +329,7 @@ impl Sim {
         }
         for line in lines {
             match command::parse(&line) {
-                Ok(Some(command)) => self.command(command, now()),
+                Ok(Some(command)) => self.command(command),
                 Ok(None) => {}
                 Err(error) => self.log.note(format_args!("error {error}")),
             }

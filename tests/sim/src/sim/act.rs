@@ -9,12 +9,13 @@ use crate::sys::Answer;
 use nix::errno::Errno;
 
 impl Sim {
-    /// Does a command; `at` is when it was due, from which its own times count.
-    pub(super) fn command(&mut self, command: Command, at: u64) {
+    /// Does a command. Its own times count from now, not from when it was due, so that a pulse is as long
+    /// as it is meant to be even if it began late.
+    pub(super) fn command(&mut self, command: Command) {
         match command {
             Command::Port(name, what) => match self.ports.iter().position(|port| port.name == name)
             {
-                Some(port) => self.port_command(port, what, at),
+                Some(port) => self.port_command(port, what),
                 None => self.log.note(format_args!("error no port `{name}`")),
             },
             Command::Mark(text) => self.log.note(format_args!("mark {text}")),
@@ -23,7 +24,7 @@ impl Sim {
         }
     }
 
-    fn port_command(&mut self, at: usize, what: PortCommand, due: u64) {
+    fn port_command(&mut self, at: usize, what: PortCommand) {
         match what {
             PortCommand::Set(change) => self.change(at, change),
             PortCommand::Pulse(change, time) => {
@@ -31,12 +32,13 @@ impl Sim {
                     return;
                 };
                 self.schedule.add(
-                    later(due, time),
+                    later(now(), time),
                     Step::Change(at, change.undo(port.lines.inputs)),
                 );
                 self.change(at, change);
             }
             PortCommand::Bounce(change, times, period) => {
+                let start = now();
                 for turn in 0..times {
                     let level = if (times - 1 - turn) % 2 == 0 {
                         change
@@ -44,7 +46,7 @@ impl Sim {
                         change.inverted()
                     };
                     self.schedule.add(
-                        later(due, period.saturating_mul(turn)),
+                        later(start, period.saturating_mul(turn)),
                         Step::Change(at, level),
                     );
                 }
