@@ -3,7 +3,10 @@
 //! Each `tests/data/config/NAME.conf` has a `NAME.out`: the screen of `check` and the warnings, or the
 //! errors. `UPSENTRY_BLESS=1` writes them anew; read the difference before it is committed.
 
-#![allow(clippy::expect_used, reason = "a test says by panicking what is missing")]
+#![allow(
+    clippy::expect_used,
+    reason = "a test says by panicking what is missing"
+)]
 
 use std::fmt::Write;
 use std::fs;

@@ -107,35 +107,26 @@ pub(super) fn did_you_mean(near: Option<&str>) -> String {
     near.map_or(String::new(), |near| format!(" (did you mean `{near}'?)"))
 }
 
-/// The name nearest to a misspelt word, if one is near at all. Of several equally near, the one that
-/// begins most like the word.
+/// The name (in small letters) nearest to a misspelt word, if one is near at all. Of several equally
+/// near, the one that begins most like the word.
 pub(super) fn suggest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let word: Vec<char> = word.to_lowercase().chars().collect();
-    if word.len() > 40 {
-        return None;
-    }
+    let word = word.to_ascii_lowercase();
     let near = (word.len() / 3).clamp(1, 3);
     let rated = names.filter_map(|name| {
-        let letters: Vec<char> = name.to_lowercase().chars().collect();
-        let distance = distance(&word, &letters);
-        let alike = word
-            .iter()
-            .zip(&letters)
-            .take_while(|(a, b)| a == b)
-            .count();
-        (distance <= near && distance < letters.len()).then_some((
-            distance,
-            usize::MAX - alike,
-            name,
-        ))
+        // First what costs nothing: a file of nonsense asks this very often.
+        let like = name.len().abs_diff(word.len()) <= near;
+        let distance = like.then(|| distance(word.as_bytes(), name.as_bytes()))?;
+        let both = word.bytes().zip(name.bytes());
+        let alike = both.take_while(|(a, b)| a == b).count();
+        let close = distance <= near && distance < name.len();
+        close.then_some((distance, usize::MAX - alike, name))
     });
-    rated
-        .min_by_key(|(distance, unlike, _)| (*distance, *unlike))
-        .map(|(_, _, name)| name)
+    let nearest = rated.min_by_key(|(distance, unlike, _)| (*distance, *unlike));
+    nearest.map(|(_, _, name)| name)
 }
 
 /// How many letters are added, left out, changed or swapped with their neighbour.
-fn distance(a: &[char], b: &[char]) -> usize {
+fn distance(a: &[u8], b: &[u8]) -> usize {
     let at = |row: &[usize], i: usize| row.get(i).copied().unwrap_or(usize::MAX / 2);
     let mut before: Vec<usize> = Vec::new();
     let mut above: Vec<usize> = (0..=b.len()).collect();

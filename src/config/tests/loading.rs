@@ -124,6 +124,17 @@ fn the_file_asked_for_is_the_file_read() {
     );
 }
 
+/// A file of nonsense is refused in a time that a person waits.
+#[test]
+fn nonsense_takes_no_time() {
+    let text = "wtach\n".repeat((1 << 16) / 6);
+    let start = std::time::Instant::now();
+    let all = parse(Path::new(FILE), &text, Purpose::Run).unwrap_err();
+    assert_eq!(all.len(), (1 << 16) / 6 + 1);
+    let _ = Failure::faulty(Path::new(FILE), &text, &all).to_string();
+    assert!(start.elapsed() < ms(10_000), "{:?}", start.elapsed());
+}
+
 /// However the line is misspelt, its secret is not shown.
 #[test]
 fn a_password_is_never_shown() {
