@@ -80,11 +80,24 @@ impl Debounce {
         self.since
     }
 
-    /// When [`Debounce::status`] may change without a reading.
-    pub(super) fn next(&self) -> Option<Duration> {
+    /// The lines have just left what is believed: too early to act on it, too early to act on them.
+    pub(super) fn unsure(&self, now: Duration) -> bool {
+        let young = |(since, _): (Duration, Status)| now.saturating_sub(since) < self.hold;
+        self.current != self.believed && self.unrest.is_some_and(young)
+    }
+
+    /// When [`Debounce::status`] or [`Debounce::unsure`] may change without a reading.
+    pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let (since, _) = self.unrest?;
-        let held = self.held_since.saturating_add(self.hold);
-        Some(held.min(since.saturating_add(self.chatter)))
+        let times = [
+            (self.held_since, self.hold),
+            (since, self.hold),
+            (since, self.chatter),
+        ];
+        let times = times
+            .into_iter()
+            .map(|(from, delay)| from.saturating_add(delay));
+        times.filter(|at| *at > now).min()
     }
 
     /// Counts a change too short to be believed.

@@ -1,1 +1,44 @@
+use super::*;
 
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+#[test]
+fn a_status_is_believed_once_it_held_and_since_it_began() {
+    let mut debounce = Debounce::new(ms(20));
+    debounce.reading(ms(100), Status::Mains);
+    assert_eq!(debounce.status(ms(119)), None);
+    assert_eq!(debounce.next(ms(100)), Some(ms(120)));
+    assert_eq!(debounce.status(ms(120)), Some(Status::Mains));
+    assert_eq!(debounce.since(), ms(100));
+    assert_eq!(debounce.next(ms(120)), None);
+}
+
+#[test]
+fn the_worst_of_a_long_chatter_wins_and_its_window_starts_again() {
+    let mut debounce = Debounce::new(ms(200));
+    debounce.reading(ms(0), Status::Mains);
+    assert_eq!(debounce.status(ms(200)), Some(Status::Mains));
+    // Ten times the debounce is longer than a second here.
+    for round in 0..10 {
+        debounce.reading(ms(1000 + round * 200), Status::Low);
+        debounce.reading(ms(1100 + round * 200), Status::Battery);
+        assert_eq!(debounce.status(ms(1150 + round * 200)), Some(Status::Mains));
+    }
+    debounce.reading(ms(3000), Status::Mains);
+    assert_eq!(debounce.status(ms(3000)), Some(Status::Low));
+    assert_eq!(debounce.since(), ms(1000));
+    assert_eq!(debounce.status(ms(3200)), Some(Status::Mains));
+}
+
+#[test]
+fn coming_back_to_what_is_believed_is_a_glitch() {
+    let mut debounce = Debounce::new(ms(20));
+    debounce.reading(ms(0), Status::Mains);
+    debounce.status(ms(20));
+    debounce.reading(ms(30), Status::Battery);
+    debounce.reading(ms(35), Status::Mains);
+    assert_eq!(debounce.status(ms(60)), Some(Status::Mains));
+    assert_eq!(debounce.glitches(), 1);
+}

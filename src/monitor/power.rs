@@ -148,7 +148,7 @@ impl Ups {
             self.believed
                 .is_none()
                 .then(|| set.settled_at.saturating_add(RESTLESS)),
-            self.debounce.next(),
+            self.debounce.next(now),
             after(self.battery_since, set.fail_after),
             after(low, set.low_after),
             after(mains, set.ok_after),
@@ -213,7 +213,11 @@ impl Ups {
     }
 
     fn believe(&mut self, now: Duration, status: Status) {
-        let since = self.debounce.since();
+        let mut since = self.debounce.since();
+        if self.believed.is_none() {
+            // What the lines showed while they settled counts for nothing.
+            since = since.max(self.set.settled_at);
+        }
         if self.believed != Some(status) {
             if self.believed == Some(Status::Mains) {
                 self.left_mains = Some(since);
@@ -260,7 +264,7 @@ impl Ups {
         if status == Status::Lost {
             return self.contact(true, emit);
         }
-        if self.lost && self.doubt.is_some() {
+        if (self.lost && self.doubt.is_some()) || self.debounce.unsure(now) {
             return;
         }
         self.contact(false, emit);
