@@ -1,0 +1,56 @@
+# The README's two commands are `make demo` and `make test`; `make` alone lists all.
+
+PREFIX  = /usr
+DESTDIR =
+SECONDS = 60
+
+CARGO  = cargo
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+DOC    = $(DESTDIR)$(PREFIX)/share/doc/upsentry
+MAN    = $(DESTDIR)$(PREFIX)/share/man
+
+help:
+	@echo 'make demo          watch an outage on a simulated UPS; 15 seconds, needs root, sudo or a user namespace'
+	@echo 'make test          every test; as root on Debian it first installs what they need'
+	@echo 'make build         the daemon, $(TARGET)/release/upsentry'
+	@echo 'make install       to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); after make build'
+	@echo 'make bench         one table of measurements beside their goals; 3 minutes, as root'
+	@echo 'make fuzz          each fuzz target for SECONDS=$(SECONDS)'
+	@echo 'make check-style   formatting and clippy; a warning is an error'
+	@echo 'make clean'
+
+build: toolchain
+	$(CARGO) build --release --locked
+
+# A toolchain that can build this, or words on how to get one.
+toolchain:
+	@sh tests/toolchain
+
+test: toolchain
+	@sh tests/run
+
+demo: toolchain
+	@sh tests/demo/run
+
+bench: toolchain
+	@sh tests/bench/run
+
+fuzz:
+	fuzz/run $(SECONDS)
+
+check-style:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+install:
+	@test -x $(TARGET)/release/upsentry || { echo 'run `make build` first (not as root, if you like)' >&2; exit 1; }
+	install -D -m 0755 $(TARGET)/release/upsentry $(DESTDIR)$(PREFIX)/sbin/upsentry
+	for page in packaging/man/*.[1-8]; do \
+		test ! -e $$page || install -D -m 0644 $$page $(MAN)/man$${page##*.}/$${page##*/}; done
+	for file in packaging/*.conf; do \
+		test ! -e $$file || install -D -m 0644 $$file $(DOC)/examples/$${file##*/}; done
+
+clean:
+	$(CARGO) clean
+
+.PHONY: help build toolchain test demo bench fuzz check-style install clean
