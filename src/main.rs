@@ -79,20 +79,12 @@ fn main() -> ExitCode {
 /// Sysvinit switches a respawn line off for five minutes if what it starts ends too often.
 fn linger(arguments: &Arguments) -> Duration {
     let respawned = arguments.foreground && getppid() == Pid::from_raw(1);
-    if respawned {
-        Duration::from_secs(15)
-    } else {
-        Duration::ZERO
-    }
+    if respawned { Duration::from_secs(15) } else { Duration::ZERO }
 }
 
 fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
-    let mut arguments = Arguments {
-        command: Command::Run,
-        file: None,
-        foreground: false,
-        log: None,
-    };
+    let mut arguments =
+        Arguments { command: Command::Run, file: None, foreground: false, log: None };
     let mut named = false;
     while let Some(argument) = parser.next()? {
         let command = match argument {
@@ -216,11 +208,7 @@ fn test(config: &Config) -> Result<u8, String> {
         let tty =
             tty.map_err(|problem| format!("{}: {}: {problem}", ups.name, Path::display(path)))?;
         let settings = power::Settings::new(ups, upsentry::sys::now());
-        lines.push(Line {
-            name: ups.name.clone(),
-            tty: Some(tty),
-            settings,
-        });
+        lines.push(Line { name: ups.name.clone(), tty: Some(tty), settings });
     }
     process::remember_id();
     monitor::test::run(&lines, std::io::stdout().is_terminal())

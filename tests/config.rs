@@ -3,10 +3,7 @@
 //! Each `tests/data/config/NAME.conf` has a `NAME.out`: the screen of `check` and the warnings, or the
 //! errors. `UPSENTRY_BLESS=1` writes them anew; read the difference before it is committed.
 
-#![allow(
-    clippy::expect_used,
-    reason = "a test says by panicking what is missing"
-)]
+#![allow(clippy::expect_used, reason = "a test says by panicking what is missing")]
 
 use std::fmt::Write;
 use std::fs;
@@ -64,11 +61,7 @@ fn each_file_is_read_as_it_was() {
 fn every_powstatd_file_works() {
     let mut seen = 0;
     for path in files() {
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if name.starts_with("powstatd") {
             let text = fs::read_to_string(&path).expect("the file is UTF-8");
             let powstatd = Path::new("/etc/powstatd.conf");

@@ -98,16 +98,10 @@ const fn outputs(dtr: Option<bool>, rts: Option<bool>) -> Outputs {
 }
 
 const fn levels(dtr: Option<bool>, rts: Option<bool>) -> Option<Kill> {
-    Some(Kill {
-        outputs: outputs(dtr, rts),
-        send_break: false,
-    })
+    Some(Kill { outputs: outputs(dtr, rts), send_break: false })
 }
 
-const BREAK: Option<Kill> = Some(Kill {
-    outputs: outputs(None, None),
-    send_break: true,
-});
+const BREAK: Option<Kill> = Some(Kill { outputs: outputs(None, None), send_break: true });
 
 const UNKNOWN: Cable = Cable {
     name: "",

@@ -13,11 +13,7 @@ use super::types::{
 use super::values::{Event, Output, Value};
 
 /// No place in particular.
-const START: Span = Span {
-    line: 1,
-    column: 1,
-    width: 0,
-};
+const START: Span = Span { line: 1, column: 1, width: 0 };
 const A_HALT: &str = "a `halt' command, like `halt /sbin/shutdown -hP now'";
 
 /// The first value of this kind that a directive of this name said in the section.
@@ -43,10 +39,7 @@ pub(super) fn assemble(
     }
     let sections = watching(&file, &mut said);
     let mut config = machine(path, &file);
-    config.ups = sections
-        .iter()
-        .map(|own| ups(own, &file.defaults))
-        .collect();
+    config.ups = sections.iter().map(|own| ups(own, &file.defaults)).collect();
     check_machine(&file, &config, &mut said);
     if purpose == Purpose::Run {
         check_missing(&file, &sections, &config, &mut said);
@@ -100,11 +93,7 @@ fn watching<'a>(file: &'a File, said: &mut Vec<Diagnostic>) -> Vec<&'a Section> 
 /// A section's UPS. Where the file has errors some of it is made up, and nobody sees it.
 fn ups(own: &Section, defaults: &Section) -> Ups {
     let layers = [own, defaults];
-    let after = |name: &str| {
-        layers
-            .iter()
-            .find_map(|layer| value!(layer, name, Value::Time))
-    };
+    let after = |name: &str| layers.iter().find_map(|layer| value!(layer, name, Value::Time));
     let ms = |name: &str, default| after(name).unwrap_or(Duration::from_millis(default));
     let model = |layer: &Section| value!(layer, "model", Value::Model);
     let deadtime = ms("deadtime", 15_000);
@@ -122,11 +111,7 @@ fn ups(own: &Section, defaults: &Section) -> Ups {
             .unwrap_or_default(),
         kill: layers
             .iter()
-            .find_map(|layer| {
-                kill(layer)
-                    .map(Some)
-                    .or(model(layer).map(|cable| cable.kill))
-            })
+            .find_map(|layer| kill(layer).map(Some).or(model(layer).map(|cable| cable.kill)))
             .flatten(),
         debounce: ms("debounce", 20),
         settle: ms("settle", 2000),
@@ -137,10 +122,7 @@ fn ups(own: &Section, defaults: &Section) -> Ups {
         shutdown_after: after("shutdown-after"),
         deadtime,
         blind_after: after("blind-after").unwrap_or(deadtime),
-        power: layers
-            .iter()
-            .find_map(|layer| value!(layer, "power", Value::Number))
-            .unwrap_or(1),
+        power: layers.iter().find_map(|layer| value!(layer, "power", Value::Number)).unwrap_or(1),
     }
 }
 
@@ -178,10 +160,7 @@ fn outputs(section: &Section, name: &str) -> Option<Outputs> {
 
 fn kill(section: &Section) -> Option<Kill> {
     let send_break = section.all("kill").any(|entry| entry.value == Value::Break);
-    Some(Kill {
-        outputs: outputs(section, "kill")?,
-        send_break,
-    })
+    Some(Kill { outputs: outputs(section, "kill")?, send_break })
 }
 
 /// The machine's directives; no UPS yet.
@@ -256,10 +235,7 @@ fn check_machine(file: &File, config: &Config, said: &mut Vec<Diagnostic>) {
     }
     let power: u32 = config.ups.iter().map(|ups| ups.power).sum();
     if machine.first("need").is_some() && config.need > power {
-        let message = format!(
-            "`need {}' is more than the power of all UPSs, {power}",
-            config.need
-        );
+        let message = format!("`need {}' is more than the power of all UPSs, {power}", config.need);
         said.push(machine.place(&["need"]).error(message));
     }
 }
@@ -276,11 +252,7 @@ fn check_missing(file: &File, sections: &[&Section], config: &Config, said: &mut
         }
     }
     // There is no safe guess.
-    let feeds: Vec<_> = sections
-        .iter()
-        .zip(&config.ups)
-        .filter(|(_, ups)| ups.power > 0)
-        .collect();
+    let feeds: Vec<_> = sections.iter().zip(&config.ups).filter(|(_, ups)| ups.power > 0).collect();
     if let (Some((second, _)), None) = (feeds.get(1), file.machine.first("need")) {
         let power: u32 = feeds.iter().map(|(_, ups)| ups.power).sum();
         said.push(second.place(&["watch"]).error(format!(
@@ -292,11 +264,7 @@ fn check_missing(file: &File, sections: &[&Section], config: &Config, said: &mut
 
 fn warn_of_ups(own: &Section, defaults: &Section, ups: &Ups, said: &mut Vec<Diagnostic>) {
     let lines = ["low", "fail", "model"];
-    let owner = if lines.iter().any(|name| own.first(name).is_some()) {
-        own
-    } else {
-        defaults
-    };
+    let owner = if lines.iter().any(|name| own.first(name).is_some()) { own } else { defaults };
     let place = owner.place(&lines);
     if ups.fail.is_empty() {
         let message =
@@ -314,17 +282,9 @@ fn warn_of_ups(own: &Section, defaults: &Section, ups: &Ups, said: &mut Vec<Diag
 
 /// Something must be able to shut the machine down. powstatd left that to the script init runs.
 fn check_means(sections: &[&Section], config: &Config) -> Option<Diagnostic> {
-    let Tell {
-        fail,
-        low,
-        shutdown,
-        ..
-    } = config.tell;
+    let Tell { fail, low, shutdown, .. } = config.tell;
     let told = |action| !matches!(action, Some(Action::None | Action::Ok));
-    let at_fail = matches!(
-        fail,
-        Some(Action::Low | Action::Halt | Action::Runlevel(b'0'))
-    );
+    let at_fail = matches!(fail, Some(Action::Low | Action::Halt | Action::Runlevel(b'0')));
     let means = |ups: &Ups| {
         let at_low = !ups.low.is_empty() && told(low);
         let in_time = ups.shutdown_after.is_some() && told(shutdown);
@@ -333,13 +293,8 @@ fn check_means(sections: &[&Section], config: &Config) -> Option<Diagnostic> {
     if config.ups.iter().any(means) {
         return None;
     }
-    let place = sections
-        .first()
-        .map_or(START, |section| section.place(&["watch"]));
-    let powstatd = config
-        .path
-        .file_name()
-        .is_some_and(|name| name == "powstatd.conf");
+    let place = sections.first().map_or(START, |section| section.place(&["watch"]));
+    let powstatd = config.path.file_name().is_some_and(|name| name == "powstatd.conf");
     if powstatd && config.ups.iter().any(|ups| !ups.fail.is_empty()) {
         let message = "no `low', no `shutdown-after': only the script that init runs at `power fail' can shut this machine down";
         return Some(place.warning(message));

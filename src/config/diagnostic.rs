@@ -40,11 +40,7 @@ pub(super) struct Span {
 impl Span {
     /// One character.
     pub(super) const fn at(line: usize, column: usize) -> Self {
-        Self {
-            line,
-            column,
-            width: 1,
-        }
+        Self { line, column, width: 1 }
     }
 
     pub(super) fn error(self, message: impl Into<String>) -> Diagnostic {
@@ -56,13 +52,7 @@ impl Span {
     }
 
     fn diagnostic(self, message: String, severity: Severity) -> Diagnostic {
-        Diagnostic {
-            line: self.line,
-            column: self.column,
-            width: self.width,
-            message,
-            severity,
-        }
+        Diagnostic { line: self.line, column: self.column, width: self.width, message, severity }
     }
 }
 
@@ -77,21 +67,15 @@ impl Diagnostic {
     #[must_use]
     pub fn render(&self, path: &Path, text: &str) -> String {
         let mut shown = self.headline(path);
-        let line = text
-            .split('\n')
-            .nth(self.line.saturating_sub(1))
-            .unwrap_or_default();
+        let line = text.split('\n').nth(self.line.saturating_sub(1)).unwrap_or_default();
         let line = without_secrets(line);
         let length = line.chars().count();
         let before = self.column.saturating_sub(1);
         let carets = self.width.min(length.saturating_sub(before));
         if self.severity == Severity::Error && carets > 0 && length <= LONGEST_SHOWN {
             // A tab is copied, so that the carets stand right whatever a tab is worth.
-            let indent: String = line
-                .chars()
-                .take(before)
-                .map(|c| if c == '\t' { c } else { ' ' })
-                .collect();
+            let indent: String =
+                line.chars().take(before).map(|c| if c == '\t' { c } else { ' ' }).collect();
             shown.push_str(&format!("\n    {line}\n    {indent}{}", "^".repeat(carets)));
         }
         shown
@@ -100,18 +84,8 @@ impl Diagnostic {
     /// The first line of [`Self::render`], for the log.
     #[must_use]
     pub fn headline(&self, path: &Path) -> String {
-        let warning = if self.severity == Severity::Warning {
-            "warning: "
-        } else {
-            ""
-        };
-        format!(
-            "{}:{}:{}: {warning}{}",
-            path.display(),
-            self.line,
-            self.column,
-            self.message
-        )
+        let warning = if self.severity == Severity::Warning { "warning: " } else { "" };
+        format!("{}:{}:{}: {warning}{}", path.display(), self.line, self.column, self.message)
     }
 }
 
@@ -122,31 +96,16 @@ pub struct Failure(String);
 impl Failure {
     /// `reason` follows the path and a colon at once, so that it may begin with a line and a column.
     pub(super) fn unreadable(path: &Path, reason: &str) -> Self {
-        Self(format!(
-            "{}:{reason}\n1 error; nothing was started",
-            path.display()
-        ))
+        Self(format!("{}:{reason}\n1 error; nothing was started", path.display()))
     }
 
     pub(super) fn faulty(path: &Path, text: &str, all: &[Diagnostic]) -> Self {
-        let mut shown: Vec<String> = all
-            .iter()
-            .take(MOST_SHOWN)
-            .map(|one| one.render(path, text))
-            .collect();
-        let errors = all
-            .iter()
-            .filter(|one| one.severity == Severity::Error)
-            .count();
+        let mut shown: Vec<String> =
+            all.iter().take(MOST_SHOWN).map(|one| one.render(path, text)).collect();
+        let errors = all.iter().filter(|one| one.severity == Severity::Error).count();
         let plural = if errors == 1 { "" } else { "s" };
-        let first = if all.len() > MOST_SHOWN {
-            " (the first are shown)"
-        } else {
-            ""
-        };
-        shown.push(format!(
-            "{errors} error{plural}{first}; nothing was started"
-        ));
+        let first = if all.len() > MOST_SHOWN { " (the first are shown)" } else { "" };
+        shown.push(format!("{errors} error{plural}{first}; nothing was started"));
         Self(shown.join("\n"))
     }
 }

@@ -41,21 +41,11 @@ pub(super) struct Directive {
 }
 
 const fn ups(name: &'static str, kind: Kind, example: &'static str) -> Directive {
-    Directive {
-        name,
-        machine: false,
-        kind,
-        example,
-    }
+    Directive { name, machine: false, kind, example }
 }
 
 const fn machine(name: &'static str, kind: Kind, example: &'static str) -> Directive {
-    Directive {
-        name,
-        machine: true,
-        kind,
-        example,
-    }
+    Directive { name, machine: true, kind, example }
 }
 
 const DIRECTIVES: &[Directive] = &[
@@ -128,9 +118,7 @@ pub(super) fn without_secrets(line: &str) -> String {
     let (blanks, rest) = line.split_at(line.len() - line.trim_start().len());
     let (name, more) = name_like(rest);
     let word = rest.split([' ', '\t']).next().unwrap_or_default();
-    let meant = find(word)
-        .map(|directive| directive.name)
-        .or_else(|| nearest(word));
+    let meant = find(word).map(|directive| directive.name).or_else(|| nearest(word));
     let shown = match meant {
         None | Some("password") => format!("{blanks}{name}{more}"),
         Some(_) => line.to_owned(),

@@ -20,11 +20,7 @@ pub enum Pulled {
 #[must_use]
 pub fn pulled(fail: &[Condition], low: &[Condition]) -> Pulled {
     let (fail, low) = (Pattern::new(fail), Pattern::new(low));
-    let wiring = Wiring {
-        fail,
-        low,
-        sense: Pattern::default(),
-    };
+    let wiring = Wiring { fail, low, sense: Pattern::default() };
     match wiring.status(Some(0)) {
         Status::Low => Pulled::Low,
         Status::Battery => Pulled::OnBattery,
@@ -45,12 +41,7 @@ impl Ups {
 /// What to warn of in the wiring of a UPS.
 #[must_use]
 pub fn hazards(ups: &Ups) -> Vec<String> {
-    let found = [
-        pulled_cable(ups),
-        raised_by_open(ups),
-        always_killing(ups),
-        ring(ups),
-    ];
+    let found = [pulled_cable(ups), raised_by_open(ups), always_killing(ups), ring(ups)];
     found.into_iter().flatten().collect()
 }
 
@@ -77,32 +68,18 @@ fn pulled_cable(ups: &Ups) -> Option<String> {
         }
         Pulled::Low => format!("\"low\": held back {} (cable-grace)", time(ups.cable_grace)),
     };
-    Some(format!(
-        "a pulled cable reads {}, which is {meaning}; {}",
-        lines.join(" "),
-        cure(ups)
-    ))
+    Some(format!("a pulled cable reads {}, which is {meaning}; {}", lines.join(" "), cure(ups)))
 }
 
 /// How to make the cable prove that it is there: an output that is raised in normal operation, looped
 /// back to an input that nothing else uses.
 fn cure(ups: &Ups) -> String {
-    let used = |line: Input| {
-        ups.fail
-            .iter()
-            .chain(&ups.low)
-            .any(|condition| condition.line == line)
-    };
-    let free = [Input::Dsr, Input::Dcd, Input::Cts]
-        .into_iter()
-        .find(|line| !used(*line));
+    let used =
+        |line: Input| ups.fail.iter().chain(&ups.low).any(|condition| condition.line == line);
+    let free = [Input::Dsr, Input::Dcd, Input::Cts].into_iter().find(|line| !used(*line));
     let raised = match ups.init {
-        Outputs {
-            dtr: Some(true), ..
-        } => Some("DTR"),
-        Outputs {
-            rts: Some(true), ..
-        } => Some("RTS"),
+        Outputs { dtr: Some(true), .. } => Some("DTR"),
+        Outputs { rts: Some(true), .. } => Some("RTS"),
         _ => None,
     };
     match (raised, free) {
@@ -122,10 +99,7 @@ fn cure(ups: &Ups) -> String {
 fn raised_by_open(ups: &Ups) -> Option<String> {
     let Kill { outputs: kill, .. } = ups.kill?;
     let mut raised = Vec::new();
-    for (name, kill, init) in [
-        ("DTR", kill.dtr, ups.init.dtr),
-        ("RTS", kill.rts, ups.init.rts),
-    ] {
+    for (name, kill, init) in [("DTR", kill.dtr, ups.init.dtr), ("RTS", kill.rts, ups.init.rts)] {
         if kill == Some(true) && init != Some(true) {
             raised.push(format!("{name} 1"));
         }
@@ -140,9 +114,7 @@ fn raised_by_open(ups: &Ups) -> Option<String> {
 
 /// `init` that already is the kill signal.
 fn always_killing(ups: &Ups) -> Option<String> {
-    let kill = ups
-        .kill
-        .filter(|kill| !kill.send_break && kill.outputs != Outputs::default())?;
+    let kill = ups.kill.filter(|kill| !kill.send_break && kill.outputs != Outputs::default())?;
     (kill.outputs.over(ups.init) == ups.init).then(|| {
         format!("the kill signal ({kill}) is what `init' sets: the UPS would be told to cut the load all the time")
     })

@@ -79,20 +79,14 @@ fn parse_with_mode(
 fn read(path: &Path) -> Result<(String, u32), String> {
     let problem = |error: std::io::Error| format!(" cannot be read: {error}");
     let regular = |found: &fs::Metadata| {
-        if found.is_file() {
-            Ok(())
-        } else {
-            Err(" not a regular file")
-        }
+        if found.is_file() { Ok(()) } else { Err(" not a regular file") }
     };
     regular(&fs::metadata(path).map_err(problem)?)?;
     let file = File::open(path).map_err(problem)?;
     let metadata = file.metadata().map_err(problem)?;
     regular(&metadata)?;
     let mut bytes = Vec::new();
-    file.take(LARGEST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(problem)?;
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(problem)?;
     if bytes.len() as u64 > LARGEST {
         return Err(" over 1 MiB; a configuration is shorter".to_owned());
     }
@@ -104,14 +98,8 @@ fn read(path: &Path) -> Result<(String, u32), String> {
             let before = String::from_utf8_lossy(error.as_bytes().get(..valid).unwrap_or_default())
                 .into_owned();
             let line = before.matches('\n').count() + 1;
-            let column = before
-                .rsplit('\n')
-                .next()
-                .map_or(0, |last| last.chars().count())
-                + 1;
-            Err(format!(
-                "{line}:{column}: not UTF-8; save the file as UTF-8 or plain ASCII"
-            ))
+            let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
+            Err(format!("{line}:{column}: not UTF-8; save the file as UTF-8 or plain ASCII"))
         }
     }
 }

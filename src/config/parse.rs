@@ -54,11 +54,7 @@ pub(super) struct File {
 
 /// Reads the text of a file with these permission bits.
 pub(super) fn read(text: &str, mode: u32) -> File {
-    let mut file = File {
-        lines: text.lines().count(),
-        mode,
-        ..File::default()
-    };
+    let mut file = File { lines: text.lines().count(), mode, ..File::default() };
     "ups".clone_into(&mut file.defaults.name);
     for (line, number) in text.split('\n').zip(1..) {
         if let Err(diagnostic) = file.line(line.strip_suffix('\r').unwrap_or(line), number) {
@@ -72,10 +68,7 @@ impl File {
     fn line(&mut self, text: &str, line: usize) -> Result<(), Diagnostic> {
         let mut chars = text.chars().zip(1..);
         if let Some((c, column)) = chars.find(|(c, _)| directives::is_unprintable(*c)) {
-            let message = format!(
-                "character {:#04x} does not belong in a text file",
-                u32::from(c)
-            );
+            let message = format!("character {:#04x} does not belong in a text file", u32::from(c));
             return Err(Span::at(line, column).error(message));
         }
         let words = split(text, line)?;
@@ -87,11 +80,7 @@ impl File {
             let near = did_you_mean(directives::nearest(name));
             return Err(word.error(format!("no such directive `{name}{more}'{near}")));
         };
-        let line = Line {
-            directive,
-            word,
-            arguments,
-        };
+        let line = Line { directive, word, arguments };
         match directive.kind {
             Kind::Later => {
                 let message = format!("`{}' is not yet in this version", directive.name);
@@ -103,19 +92,9 @@ impl File {
     }
 
     fn directive(&mut self, line: Line<'_>) -> Result<(), Diagnostic> {
-        let Line {
-            directive, word, ..
-        } = line;
-        let Directive {
-            name,
-            machine,
-            kind,
-            ..
-        } = *directive;
-        let repeats = matches!(
-            kind,
-            Kind::Inputs | Kind::Outputs | Kind::Tell | Kind::Slave
-        );
+        let Line { directive, word, .. } = line;
+        let Directive { name, machine, kind, .. } = *directive;
+        let repeats = matches!(kind, Kind::Inputs | Kind::Outputs | Kind::Tell | Kind::Slave);
         if let Some(earlier) = self.section(machine).first(name).filter(|_| !repeats) {
             let message = format!("`{name}' was already said in line {}", earlier.span.line);
             return Err(word.error(message));
@@ -128,11 +107,7 @@ impl File {
             vec![(word.span, Value::Void)]
         });
         for (place, value) in values {
-            let entry = Entry {
-                name,
-                span: word.span,
-                value,
-            };
+            let entry = Entry { name, span: word.span, value };
             said.extend(self.add(machine, place, entry).err());
         }
         self.diagnostics.append(&mut said);
@@ -141,16 +116,10 @@ impl File {
 
     /// A UPS begins, whatever is wrong with its name: what follows is not the one's before.
     fn begin(&mut self, word: &Word, name: Result<&Word, Diagnostic>) -> Result<(), Diagnostic> {
-        let text = name
-            .as_ref()
-            .map_or(String::new(), |name| name.text.clone());
+        let text = name.as_ref().map_or(String::new(), |name| name.text.clone());
         let earlier = self.sections.iter().find(|section| section.name == text);
         let earlier = earlier.map(|section| section.span.line);
-        self.sections.push(Section {
-            name: text,
-            span: word.span,
-            entries: Vec::new(),
-        });
+        self.sections.push(Section { name: text, span: word.span, entries: Vec::new() });
         let name = name?;
         let fits = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
         if !(1..=63).contains(&name.text.len()) || !name.text.bytes().all(fits) {
@@ -173,28 +142,21 @@ impl File {
     /// Adds a value, unless the same directive said something else of the same line or event.
     fn add(&mut self, machine: bool, place: Span, entry: Entry) -> Result<(), Diagnostic> {
         let section = self.section(machine);
-        let clash = section
-            .all(entry.name)
-            .find(|earlier| match (&earlier.value, &entry.value) {
-                (Value::Input(a), Value::Input(b)) => a.line == b.line && a.level != b.level,
-                (Value::Output(a, x), Value::Output(b, y)) => a == b && x != y,
-                (Value::Tell(a, _), Value::Tell(b, _)) => a == b,
-                _ => false,
-            });
+        let clash = section.all(entry.name).find(|earlier| match (&earlier.value, &entry.value) {
+            (Value::Input(a), Value::Input(b)) => a.line == b.line && a.level != b.level,
+            (Value::Output(a, x), Value::Output(b, y)) => a == b && x != y,
+            (Value::Tell(a, _), Value::Tell(b, _)) => a == b,
+            _ => false,
+        });
         if let Some(earlier) = clash {
             let line = earlier.span.line;
             return Err(place.error(match entry.value {
                 Value::Tell(..) => format!("what to tell then was already said in line {line}"),
-                _ => format!(
-                    "`{}' contradicts line {line}: one line has one level",
-                    entry.name
-                ),
+                _ => format!("`{}' contradicts line {line}: one line has one level", entry.name),
             }));
         }
         if entry.value == Value::Void
-            || !section
-                .all(entry.name)
-                .any(|earlier| earlier.value == entry.value)
+            || !section.all(entry.name).any(|earlier| earlier.value == entry.value)
         {
             section.entries.push(entry);
         }

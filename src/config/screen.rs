@@ -29,15 +29,9 @@ pub fn describe(config: &Config) -> String {
         format!("needs {} of {} UPS", config.need, feeds.len())
     } else {
         let power: u32 = feeds.iter().map(|ups| ups.power).sum();
-        let each: Vec<String> = feeds
-            .iter()
-            .map(|ups| format!("{} {}", ups.name, ups.power))
-            .collect();
-        format!(
-            "needs power {} of {power} ({})",
-            config.need,
-            each.join(", ")
-        )
+        let each: Vec<String> =
+            feeds.iter().map(|ups| format!("{} {}", ups.name, ups.power)).collect();
+        format!("needs power {} of {power} ({})", config.need, each.join(", "))
     };
     row(&mut text, "this machine", &needs);
     text
@@ -50,25 +44,16 @@ fn row(text: &mut String, name: &str, what: &str) {
 
 fn describe_ups(text: &mut String, ups: &Ups, config: &Config) {
     let Watch::Line(device) = &ups.watch;
-    let cable = ups
-        .model
-        .map(|cable| format!(", {} (model {})", cable.title(), cable.name));
+    let cable = ups.model.map(|cable| format!(", {} (model {})", cable.title(), cable.name));
     let device = format!("{}{}", device.display(), cable.unwrap_or_default());
     row(text, &format!("ups \"{}\"", ups.name), &device);
     let rows = input_rows(ups);
-    let width = rows
-        .iter()
-        .map(|(_, shown, _)| shown.len())
-        .max()
-        .unwrap_or(0);
+    let width = rows.iter().map(|(_, shown, _)| shown.len()).max().unwrap_or(0);
     for (name, shown, source) in rows {
         row(text, name, &format!("{shown:<width$} ({source})"));
     }
     let init = match ups.init {
-        Outputs {
-            dtr: None,
-            rts: None,
-        } => "as they are".to_owned(),
+        Outputs { dtr: None, rts: None } => "as they are".to_owned(),
         Outputs { dtr, rts } => {
             let each = [Outputs { dtr: None, rts }, Outputs { dtr, rts: None }]
                 .map(|one| upper(&one.to_string()));
@@ -76,19 +61,11 @@ fn describe_ups(text: &mut String, ups: &Ups, config: &Config) {
         }
     };
     let kill = match ups.kill {
-        Some(kill) => format!(
-            "{}, held {}",
-            upper(&kill.to_string()),
-            time(config.kill_hold)
-        ),
+        Some(kill) => format!("{}, held {}", upper(&kill.to_string()), time(config.kill_hold)),
         None => "none".to_owned(),
     };
     row(text, "  outputs", &format!("{init}     kill: {kill}"));
-    let low = if ups.low.is_empty() {
-        "not at low"
-    } else {
-        "at low"
-    };
+    let low = if ups.low.is_empty() { "not at low" } else { "at low" };
     let timer = match ups.shutdown_after {
         Some(after) => format!("after {} on battery", time(after)),
         None => "no shutdown-after".to_owned(),
@@ -113,28 +90,16 @@ fn input_rows(ups: &Ups) -> Vec<(&'static str, String, String)> {
         rows.push(("  on battery", shown, format!("fail {}", words(&ups.fail))));
     }
     if !ups.low.is_empty() {
-        let battery = if ups.fail.is_empty() {
-            ""
-        } else {
-            " while on battery"
-        };
+        let battery = if ups.fail.is_empty() { "" } else { " while on battery" };
         let shown = format!("{} for {}{battery}", lines(&ups.low), time(ups.low_after));
         rows.push(("  low", shown, format!("low {}", words(&ups.low))));
     }
     if !ups.ok_after.is_zero() {
         let after = time(ups.ok_after);
-        rows.push((
-            "  mains back",
-            format!("told after {after}"),
-            format!("ok-after {after}"),
-        ));
+        rows.push(("  mains back", format!("told after {after}"), format!("ok-after {after}")));
     }
     if !ups.sense.is_empty() {
-        rows.push((
-            "  cable there",
-            lines(&ups.sense),
-            format!("sense {}", words(&ups.sense)),
-        ));
+        rows.push(("  cable there", lines(&ups.sense), format!("sense {}", words(&ups.sense))));
     }
     rows
 }
@@ -161,9 +126,7 @@ pub fn list() -> String {
     }
     text.push_str("\nWhat a pulled cable reads as (every input 0)\n");
     for (reading, meaning) in READINGS {
-        let such = CABLES
-            .iter()
-            .filter(|cable| pulled(cable.fail, cable.low) == *reading);
+        let such = CABLES.iter().filter(|cable| pulled(cable.fail, cable.low) == *reading);
         let names: Vec<&str> = such.map(|cable| cable.name).collect();
         let _ = writeln!(text, "  {meaning}\n    {}", names.join(", "));
     }
@@ -171,30 +134,16 @@ pub fn list() -> String {
 }
 
 const READINGS: &[(Pulled, &str)] = &[
-    (
-        Pulled::Low,
-        "on battery and low: a shutdown, held back by cable-grace",
-    ),
+    (Pulled::Low, "on battery and low: a shutdown, held back by cable-grace"),
     (Pulled::OnBattery, "on battery"),
-    (
-        Pulled::LowOnMains,
-        "mains on, and low: a notice, and an outage goes unnoticed",
-    ),
+    (Pulled::LowOnMains, "mains on, and low: a notice, and an outage goes unnoticed"),
     (Pulled::Mains, "mains on: an outage goes unnoticed"),
 ];
 
 fn table() -> String {
     let mut rows = vec![
-        [
-            "NAME",
-            "MAKER, MODEL, CABLE",
-            "ON BATTERY",
-            "LOW",
-            "INIT",
-            "KILL",
-            "FROM",
-        ]
-        .map(str::to_owned),
+        ["NAME", "MAKER, MODEL, CABLE", "ON BATTERY", "LOW", "INIT", "KILL", "FROM"]
+            .map(str::to_owned),
     ];
     rows.extend(CABLES.iter().map(cells));
     let mut widths = [0; 7];
@@ -205,20 +154,15 @@ fn table() -> String {
     }
     let mut text = String::new();
     for row in &rows {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
+        let cells: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         let _ = writeln!(text, "{}", cells.join("  ").trim_end());
     }
     text
 }
 
 fn cells(cable: &Cable) -> [String; 7] {
-    let from = cable
-        .nut
-        .map_or("apcupsd".to_owned(), |n| format!("nut-{n}"));
+    let from = cable.nut.map_or("apcupsd".to_owned(), |n| format!("nut-{n}"));
     [
         cable.name.to_owned(),
         cable.title(),
@@ -235,21 +179,13 @@ fn kill_words(cable: &Cable) -> String {
 }
 
 fn dash(words: &str) -> String {
-    if words.is_empty() {
-        "-".to_owned()
-    } else {
-        words.to_owned()
-    }
+    if words.is_empty() { "-".to_owned() } else { words.to_owned() }
 }
 
 /// What each says, and for the kill signal what the lines then are.
 fn disagreement(text: &mut String, nut: &Cable, apcupsd: &Cable) {
-    let shared: Vec<&str> = nut
-        .parts
-        .iter()
-        .filter(|part| apcupsd.parts.contains(part))
-        .copied()
-        .collect();
+    let shared: Vec<&str> =
+        nut.parts.iter().filter(|part| apcupsd.parts.contains(part)).copied().collect();
     let _ = writeln!(
         text,
         "  {}: `model {}' (NUT) and `model {}' (apcupsd)",
@@ -263,11 +199,7 @@ fn disagreement(text: &mut String, nut: &Cable, apcupsd: &Cable) {
     let mut rows = vec![
         conditions("on battery", nut.fail, apcupsd.fail),
         conditions("low", nut.low, apcupsd.low),
-        (
-            "init".to_owned(),
-            dash(&nut.init.to_string()),
-            dash(&apcupsd.init.to_string()),
-        ),
+        ("init".to_owned(), dash(&nut.init.to_string()), dash(&apcupsd.init.to_string())),
         ("kill".to_owned(), kill_words(nut), kill_words(apcupsd)),
     ];
     if let (Some(a), Some(b)) = (nut.kill, apcupsd.kill) {
@@ -277,11 +209,7 @@ fn disagreement(text: &mut String, nut: &Cable, apcupsd: &Cable) {
         rows.push(("lines then".to_owned(), then(nut, a), then(apcupsd, b)));
     }
     for (name, a, b) in rows {
-        let verdict = if a == b {
-            format!("{a} (both)")
-        } else {
-            format!("NUT {a}, apcupsd {b}")
-        };
+        let verdict = if a == b { format!("{a} (both)") } else { format!("NUT {a}, apcupsd {b}") };
         let _ = writeln!(text, "    {name:<11} {verdict}");
     }
 }

@@ -23,22 +23,15 @@ fn good(text: &str) -> Config {
 }
 
 fn rendered(text: &str, all: &[Diagnostic]) -> String {
-    let shown: Vec<String> = all
-        .iter()
-        .map(|one| one.render(Path::new(FILE), text))
-        .collect();
+    let shown: Vec<String> = all.iter().map(|one| one.render(Path::new(FILE), text)).collect();
     shown.join("\n")
 }
 
 /// The errors of a text as `LINE:COLUMN: message`, without source lines and warnings.
 fn errors_for(text: &str, purpose: Purpose) -> Vec<String> {
-    let all = parse(Path::new(FILE), text, purpose)
-        .err()
-        .unwrap_or_default();
+    let all = parse(Path::new(FILE), text, purpose).err().unwrap_or_default();
     let errors = all.iter().filter(|one| one.severity == Severity::Error);
-    errors
-        .map(|one| format!("{}:{}: {}", one.line, one.column, one.message))
-        .collect()
+    errors.map(|one| format!("{}:{}: {}", one.line, one.column, one.message)).collect()
 }
 
 fn errors(text: &str) -> Vec<String> {

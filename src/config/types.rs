@@ -221,10 +221,7 @@ impl Outputs {
     /// What the lines are once these levels are set on top of `before`.
     #[must_use]
     pub fn over(self, before: Self) -> Self {
-        Self {
-            dtr: self.dtr.or(before.dtr),
-            rts: self.rts.or(before.rts),
-        }
+        Self { dtr: self.dtr.or(before.dtr), rts: self.rts.or(before.rts) }
     }
 }
 

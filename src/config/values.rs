@@ -52,17 +52,10 @@ const INPUTS: &[(&str, Input)] = &[
 ];
 const OUTPUTS: &[(&str, Output)] = &[("dtr", Output::Dtr), ("rts", Output::Rts)];
 const LEVELS: &[(&str, bool)] = &[("0", false), ("1", true)];
-const VIAS: &[(&str, Via)] = &[
-    ("initctl", Via::Initctl),
-    ("signal", Via::Signal),
-    ("command", Via::Command),
-];
-const EVENTS: &[(&str, Event)] = &[
-    ("ok", Event::Ok),
-    ("fail", Event::Fail),
-    ("low", Event::Low),
-    ("shutdown", Event::Shutdown),
-];
+const VIAS: &[(&str, Via)] =
+    &[("initctl", Via::Initctl), ("signal", Via::Signal), ("command", Via::Command)];
+const EVENTS: &[(&str, Event)] =
+    &[("ok", Event::Ok), ("fail", Event::Fail), ("low", Event::Low), ("shutdown", Event::Shutdown)];
 const ACTIONS: &[(&str, Action)] = &[
     ("none", Action::None),
     ("ok", Action::Ok),
@@ -98,12 +91,7 @@ impl<'a> Line<'a> {
             Kind::Via => Value::Via(choose(self.one()?, "way", "ways", VIAS)?),
             Kind::Command => {
                 absolute(self.arguments.first().ok_or_else(|| self.missing())?)?;
-                Value::Words(
-                    self.arguments
-                        .iter()
-                        .map(|word| word.text.clone())
-                        .collect(),
-                )
+                Value::Words(self.arguments.iter().map(|word| word.text.clone()).collect())
             }
             Kind::Slave => {
                 self.one()?;
@@ -128,8 +116,7 @@ impl<'a> Line<'a> {
 
     fn missing(self) -> Diagnostic {
         let Directive { name, example, .. } = self.directive;
-        self.word
-            .error(format!("`{name}' needs more words, like `{example}'"))
+        self.word.error(format!("`{name}' needs more words, like `{example}'"))
     }
 
     /// The only argument.
@@ -183,10 +170,9 @@ impl<'a> Line<'a> {
         let bounds = Duration::from_millis(least)..=Duration::from_millis(most);
         if !bounds.contains(&value) {
             let (least, most) = (time(*bounds.start()), time(*bounds.end()));
-            return Err(word.error(format!(
-                "`{name}' is from {least} to {most}, not {}",
-                word.text
-            )));
+            return Err(
+                word.error(format!("`{name}' is from {least} to {most}, not {}", word.text))
+            );
         }
         if name == "sleep-time" && value.subsec_nanos() != 0 {
             return Err(word.error("`sleep-time' is in whole seconds"));
@@ -225,29 +211,23 @@ fn input(word: &Word, level: Result<bool, Diagnostic>) -> Result<Value, Diagnost
         return Err(word.error(message));
     }
     let line = choose(word, "line", "inputs", INPUTS)?;
-    Ok(Value::Input(Condition {
-        line,
-        level: level?,
-    }))
+    Ok(Value::Input(Condition { line, level: level? }))
 }
 
 fn output(word: &Word, level: Result<bool, Diagnostic>) -> Result<Value, Diagnostic> {
     if INPUTS.iter().any(|(name, _)| *name == word.text) {
         return Err(word.error(format!("`{}' is an input; outputs are dtr rts", word.text)));
     }
-    Ok(Value::Output(
-        choose(word, "line", "outputs", OUTPUTS)?,
-        level?,
-    ))
+    Ok(Value::Output(choose(word, "line", "outputs", OUTPUTS)?, level?))
 }
 
 fn runlevel(word: &Word) -> Result<u8, Diagnostic> {
     match word.text.as_bytes() {
         [level @ (b'0'..=b'6' | b's' | b'S')] => Ok(*level),
-        _ => Err(word.error(format!(
-            "no such runlevel `{}'; runlevels are 0 to 6, s and S",
-            word.text
-        ))),
+        _ => {
+            Err(word
+                .error(format!("no such runlevel `{}'; runlevels are 0 to 6, s and S", word.text)))
+        }
     }
 }
 
@@ -256,9 +236,8 @@ fn watch(word: &Word) -> Result<PathBuf, Diagnostic> {
     let name = word.text.as_str();
     let begins = |with: &[&str]| with.iter().any(|prefix| name.starts_with(prefix));
     let later = |what: &str| {
-        Err(word.error(format!(
-            "watching {what} is not yet in this version; a line is `watch ttyS0'"
-        )))
+        Err(word
+            .error(format!("watching {what} is not yet in this version; a line is `watch ttyS0'")))
     };
     if begins(&["driver:"]) {
         later("a NUT driver")
@@ -267,9 +246,7 @@ fn watch(word: &Word) -> Result<PathBuf, Diagnostic> {
     } else if begins(&["master:"]) || !(name.contains('/') || begins(&["tty", "cua"])) {
         later(&format!("another machine (`{name}')"))
     } else if name.contains("://") {
-        Err(word.error(format!(
-            "`{name}' is neither a serial line nor a source that is known"
-        )))
+        Err(word.error(format!("`{name}' is neither a serial line nor a source that is known")))
     } else {
         Ok(Path::new("/dev").join(name))
     }
@@ -287,10 +264,7 @@ fn model(word: &Word, said: &mut Vec<Diagnostic>) -> Result<&'static Cable, Diag
     };
     // A part number alone does not say whose reading of the cable is meant.
     let by_part = cable.apcupsd && !cable.name.eq_ignore_ascii_case(&word.text);
-    if let Some(twin) = cable
-        .twins()
-        .find(|twin| by_part && !twin.behaves_like(cable))
-    {
+    if let Some(twin) = cable.twins().find(|twin| by_part && !twin.behaves_like(cable)) {
         said.push(word.span.warning(format!(
             "`{}' is read as apcupsd does, and NUT reads it otherwise; say which: `model {}' or `model {}'",
             word.text, cable.name, twin.name
@@ -302,10 +276,9 @@ fn model(word: &Word, said: &mut Vec<Diagnostic>) -> Result<&'static Cable, Diag
 fn absolute(word: &Word) -> Result<PathBuf, Diagnostic> {
     match word.text.strip_prefix('/') {
         Some(rest) if !rest.is_empty() => Ok(PathBuf::from(&word.text)),
-        _ => Err(word.error(format!(
-            "`{}' is not a whole path; it must begin with `/'",
-            word.text
-        ))),
+        _ => {
+            Err(word.error(format!("`{}' is not a whole path; it must begin with `/'", word.text)))
+        }
     }
 }
 

@@ -91,11 +91,7 @@ impl Wiring {
             return Status::Lost;
         }
         let low = self.low.holds(inputs);
-        let battery = if self.fail.is_empty() {
-            low
-        } else {
-            self.fail.holds(inputs)
-        };
+        let battery = if self.fail.is_empty() { low } else { self.fail.holds(inputs) };
         match (battery, low) {
             (true, true) => Status::Low,
             (true, false) => Status::Battery,
@@ -115,15 +111,11 @@ impl Wiring {
 
     /// Whether a line (its TIOCM bit) counts at all.
     pub fn uses(&self, bit: c_int) -> bool {
-        [self.fail, self.low, self.sense]
-            .iter()
-            .any(|pattern| pattern.mask & bit != 0)
+        [self.fail, self.low, self.sense].iter().any(|pattern| pattern.mask & bit != 0)
     }
 
     /// The ring indicator counts, whose interrupt comes on one edge only.
     pub fn uses_ring(&self) -> bool {
-        [self.fail, self.low, self.sense]
-            .iter()
-            .any(|pattern| pattern.mask & TIOCM_RNG != 0)
+        [self.fail, self.low, self.sense].iter().any(|pattern| pattern.mask & TIOCM_RNG != 0)
     }
 }

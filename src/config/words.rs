@@ -17,10 +17,7 @@ impl Word {
     }
 
     pub(super) fn lowercase(&self) -> Self {
-        Self {
-            text: self.text.to_ascii_lowercase(),
-            span: self.span,
-        }
+        Self { text: self.text.to_ascii_lowercase(), span: self.span }
     }
 }
 
@@ -29,10 +26,7 @@ pub(super) fn split(text: &str, line: usize) -> Result<Vec<Word>, Diagnostic> {
     let mut words = Vec::new();
     let mut chars = text.chars().zip(1..).peekable();
     while let Some((first, column)) = chars.next() {
-        let mut word = Word {
-            text: String::new(),
-            span: Span::at(line, column),
-        };
+        let mut word = Word { text: String::new(), span: Span::at(line, column) };
         match first {
             ' ' | '\t' => continue,
             '#' => break,
@@ -80,12 +74,8 @@ pub(super) fn choose<T: Copy + PartialEq>(
     if let Some((_, value)) = table.iter().find(|(name, _)| *name == word.text) {
         return Ok(*value);
     }
-    let name_of = |value: &T| {
-        table
-            .iter()
-            .find(|(_, other)| other == value)
-            .map_or("", |(name, _)| *name)
-    };
+    let name_of =
+        |value: &T| table.iter().find(|(_, other)| other == value).map_or("", |(name, _)| *name);
     let names: Vec<&str> = table
         .iter()
         .filter(|(name, value)| name_of(value) == *name)
@@ -136,9 +126,7 @@ fn distance(a: &[u8], b: &[u8]) -> usize {
         let mut row = vec![left];
         let mut last_y = None;
         for (j, y) in b.iter().enumerate() {
-            left = (at(&above, j) + usize::from(x != y))
-                .min(at(&above, j + 1) + 1)
-                .min(left + 1);
+            left = (at(&above, j) + usize::from(x != y)).min(at(&above, j + 1) + 1).min(left + 1);
             if last_x == Some(y) && last_y == Some(x) {
                 left = left.min(at(&before, j.wrapping_sub(1)) + 1);
             }
@@ -156,19 +144,14 @@ pub(super) fn number(word: &Word, least: u32, most: u32) -> Result<u32, Diagnost
     let digits = word.text.bytes().all(|b| b.is_ascii_digit());
     match word.text.parse() {
         Ok(n) if digits && (least..=most).contains(&n) => Ok(n),
-        _ => Err(word.error(format!(
-            "`{}' is not a number from {least} to {most}",
-            word.text
-        ))),
+        _ => Err(word.error(format!("`{}' is not a number from {least} to {most}", word.text))),
     }
 }
 
 /// `500ms 20s 5m 1h`.
 pub(super) fn duration(word: &Word) -> Result<Duration, Diagnostic> {
     let text = word.text.as_str();
-    let unit_at = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(unit_at);
     let count: Option<u64> = digits.parse().ok();
     let ms = match unit {
@@ -182,15 +165,10 @@ pub(super) fn duration(word: &Word) -> Result<Duration, Diagnostic> {
         (Some(count), Some(ms)) => Ok(Duration::from_millis(count.saturating_mul(ms))),
         (Some(0), None) if unit.is_empty() => Err(word.error("0 has no unit; write 0s")),
         (Some(count), None) if unit.is_empty() => {
-            let longer = if count % 60 == 0 {
-                format!("{}h", count / 60)
-            } else {
-                format!("{count}m")
-            };
+            let longer =
+                if count % 60 == 0 { format!("{}h", count / 60) } else { format!("{count}m") };
             Err(word.error(format!("{count} has no unit; write {count}s or {longer}")))
         }
-        _ => Err(word.error(format!(
-            "`{text}' is not a time; write it like 500ms, 20s, 5m or 1h"
-        ))),
+        _ => Err(word.error(format!("`{text}' is not a time; write it like 500ms, 20s, 5m or 1h"))),
     }
 }

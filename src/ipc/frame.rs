@@ -160,13 +160,7 @@ pub struct Decoder<F: Format> {
 
 impl<F: Format> Default for Decoder<F> {
     fn default() -> Self {
-        Decoder {
-            expect: Expect::Start,
-            kind: None,
-            length: 0,
-            filled: 0,
-            body: [0; BODY_MAX],
-        }
+        Decoder { expect: Expect::Start, kind: None, length: 0, filled: 0, body: [0; BODY_MAX] }
     }
 }
 
@@ -197,9 +191,7 @@ impl<F: Format> Decoder<F> {
             }
             Expect::Body => {
                 let slot = self.body.get_mut(usize::from(self.filled));
-                let slot = slot
-                    .filter(|_| F::body(byte))
-                    .ok_or(Malformed::Body(byte))?;
+                let slot = slot.filter(|_| F::body(byte)).ok_or(Malformed::Body(byte))?;
                 *slot = byte;
                 self.filled = self.filled.saturating_add(1);
                 if self.filled == self.length {
@@ -246,13 +238,8 @@ impl Frame {
         if length == 0 || length > F::LONGEST {
             return None;
         }
-        let mut frame = Frame {
-            bytes: [0; FRAME_MAX],
-            length: 0,
-        };
-        let clean = body
-            .iter()
-            .map(|byte| if F::body(*byte) { *byte } else { b'?' });
+        let mut frame = Frame { bytes: [0; FRAME_MAX], length: 0 };
+        let clean = body.iter().map(|byte| if F::body(*byte) { *byte } else { b'?' });
         let bytes = [START, kind, length].into_iter().chain(clean).chain([STOP]);
         for (slot, byte) in frame.bytes.iter_mut().zip(bytes) {
             *slot = byte;

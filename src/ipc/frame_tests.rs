@@ -20,16 +20,8 @@ struct Grammar {
     body: fn(u8) -> bool,
 }
 
-const EVENTS: Grammar = Grammar {
-    types: LETTERS,
-    longest: 63,
-    body: name_byte,
-};
-const LOG: Grammar = Grammar {
-    types: DIGITS,
-    longest: 255,
-    body: text_byte,
-};
+const EVENTS: Grammar = Grammar { types: LETTERS, longest: 63, body: name_byte };
+const LOG: Grammar = Grammar { types: DIGITS, longest: 255, body: text_byte };
 
 /// What came out of a stream up to the first violation: frames as (bytes read by then, type, body).
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -192,21 +184,13 @@ fn a_frame_comes_out_with_its_last_byte_and_not_before() {
 
 #[test]
 fn frames_may_follow_each_other_without_a_gap() {
-    let stream = [
-        raw(b'O', b"a"),
-        raw(b'F', b"b-long.er_name"),
-        raw(b'H', b"c"),
-    ]
-    .concat();
+    let stream = [raw(b'O', b"a"), raw(b'F', b"b-long.er_name"), raw(b'H', b"c")].concat();
     let got = events(&stream);
     assert_eq!(got, EVENTS.read(&stream));
     assert_eq!(got.frames.len(), 3);
     let noise = [raw(b'O', b"a"), vec![0], raw(b'F', b"b")].concat();
     let got = events(&noise);
-    assert_eq!(
-        (got.frames.len(), got.violation),
-        (1, Some((5, Malformed::Start(0))))
-    );
+    assert_eq!((got.frames.len(), got.violation), (1, Some((5, Malformed::Start(0)))));
 }
 
 /// One wrong byte: another legal type or another legal name byte makes another valid frame; anything
@@ -252,17 +236,11 @@ fn lengths_at_the_limits() {
     for length in [0_u8, 1, 62, 63, 64, 254, 255] {
         let body = vec![b'a'; usize::from(length)];
         let event = raw(b'O', &body);
-        assert_eq!(
-            events(&event).frames.len(),
-            usize::from((1..=63).contains(&length))
-        );
+        assert_eq!(events(&event).frames.len(), usize::from((1..=63).contains(&length)));
         let line = raw(b'3', &body);
         assert_eq!(log(&line).frames.len(), usize::from(length > 0));
         if !(1..=63).contains(&length) {
-            assert_eq!(
-                events(&event).violation,
-                Some((2, Malformed::Length(length)))
-            );
+            assert_eq!(events(&event).violation, Some((2, Malformed::Length(length))));
         }
         if length == 0 {
             assert_eq!(log(&line).violation, Some((2, Malformed::Length(0))));
@@ -273,25 +251,12 @@ fn lengths_at_the_limits() {
 #[test]
 fn a_name_without_legal_form_has_no_frame() {
     let long = "x".repeat(64);
-    for name in [
-        "",
-        "a b",
-        "ü",
-        "a\n",
-        "\x03",
-        "a/b",
-        "ups@host",
-        long.as_str(),
-    ] {
+    for name in ["", "a b", "ü", "a\n", "\x03", "a/b", "ups@host", long.as_str()] {
         assert!(Frame::event(Kind::Ok, name).is_none(), "{name:?}");
     }
     for byte in 0..=127_u8 {
         let name = format!("a{}", char::from(byte));
-        assert_eq!(
-            Frame::event(Kind::Ok, &name).is_some(),
-            name_byte(byte),
-            "{name:?}"
-        );
+        assert_eq!(Frame::event(Kind::Ok, &name).is_some(), name_byte(byte), "{name:?}");
     }
     assert!(Frame::event(Kind::Ok, &"x".repeat(63)).is_some());
     assert!(Frame::event(Kind::Ok, &"x".repeat(300)).is_none());

@@ -21,11 +21,7 @@ const FIRST_STATE: Duration = Duration::from_secs(3);
 
 /// How often an honest monitor says `H`.
 pub fn alive_interval(all_on_mains: bool) -> Duration {
-    if all_on_mains {
-        ALIVE_ON_MAINS
-    } else {
-        ALIVE_ON_BATTERY
-    }
+    if all_on_mains { ALIVE_ON_MAINS } else { ALIVE_ON_BATTERY }
 }
 
 /// Why a monitor is convicted.
@@ -147,10 +143,7 @@ impl Guard {
         let Some((kind, name)) = self.decoder.push(byte).map_err(Violation::Malformed)? else {
             return Ok(None);
         };
-        let ups = self
-            .watched
-            .iter()
-            .position(|watched| watched.name.as_bytes() == name);
+        let ups = self.watched.iter().position(|watched| watched.name.as_bytes() == name);
         let ups = ups.filter(|ups| match kind {
             Kind::Alive => *ups == 0,
             // No rule is configured in this version, so no name is a rule's.
@@ -159,14 +152,8 @@ impl Guard {
         });
         self.take_token(now)?;
         let ups = ups.ok_or(Violation::UnknownName(kind))?;
-        let watched = self
-            .watched
-            .get_mut(ups)
-            .ok_or(Violation::UnknownName(kind))?;
-        watched.track = watched
-            .track
-            .step(kind)
-            .ok_or(Violation::Illegal { kind, ups })?;
+        let watched = self.watched.get_mut(ups).ok_or(Violation::UnknownName(kind))?;
+        watched.track = watched.track.step(kind).ok_or(Violation::Illegal { kind, ups })?;
         if kind == Kind::Restored {
             watched.unknown_since = now;
         }
@@ -185,20 +172,12 @@ impl Guard {
                 return Err(Violation::NoState(ups));
             }
         }
-        if now > self.life_due(all_on_mains) {
-            Err(Violation::Silent)
-        } else {
-            Ok(())
-        }
+        if now > self.life_due(all_on_mains) { Err(Violation::Silent) } else { Ok(()) }
     }
 
     /// The first moment after which [`Guard::silence`] would convict, if nothing comes.
     pub fn due(&self, all_on_mains: bool) -> Duration {
-        let first = self
-            .watched
-            .iter()
-            .filter_map(Watched::first_state_due)
-            .min();
+        let first = self.watched.iter().filter_map(Watched::first_state_due).min();
         let life = self.life_due(all_on_mains);
         first.map_or(life, |first| first.min(life))
     }
@@ -210,23 +189,17 @@ impl Guard {
 
     /// Every UPS has given a first state, or `C`.
     pub fn all_known(&self) -> bool {
-        self.watched
-            .iter()
-            .all(|watched| watched.first_state_due().is_none())
+        self.watched.iter().all(|watched| watched.first_state_due().is_none())
     }
 
     /// This generation says that every UPS is on mains.
     pub fn all_on_mains(&self) -> bool {
-        self.watched
-            .iter()
-            .all(|watched| watched.track.power == Some(Power::Mains))
+        self.watched.iter().all(|watched| watched.track.power == Some(Power::Mains))
     }
 
     fn life_due(&self, all_on_mains: bool) -> Duration {
         let interval = alive_interval(all_on_mains);
-        self.last_life
-            .saturating_add(interval.saturating_mul(3))
-            .saturating_add(SLACK)
+        self.last_life.saturating_add(interval.saturating_mul(3)).saturating_add(SLACK)
     }
 
     fn take_token(&mut self, now: Duration) -> Result<(), Violation> {

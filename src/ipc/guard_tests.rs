@@ -38,10 +38,7 @@ fn send(guard: &mut Guard, now: Duration, letter: char, name: &str) -> Result<Ev
 
 fn kind(letter: char) -> Kind {
     let byte = u8::try_from(letter).unwrap();
-    Kind::ALL
-        .into_iter()
-        .find(|kind| kind.letter() == byte)
-        .unwrap()
+    Kind::ALL.into_iter().find(|kind| kind.letter() == byte).unwrap()
 }
 
 /// Says `H` for `a` so often; all must pass.
@@ -60,10 +57,7 @@ fn a_frame_is_an_event_about_its_ups() {
     assert_eq!(send(&mut guard, ms(1), 'H', "a"), event(Kind::Alive, 0));
     assert_eq!(send(&mut guard, ms(1), 'S', "b"), event(Kind::Shutdown, 1));
     let track = guard.track(1).unwrap();
-    assert_eq!(
-        (track.power, track.lost, track.shutdown),
-        (Some(Power::Battery), false, true)
-    );
+    assert_eq!((track.power, track.lost, track.shutdown), (Some(Power::Battery), false, true));
     assert_eq!(guard.track(2), None);
 }
 
@@ -72,11 +66,7 @@ fn names_are_looked_up_whole() {
     for name in ["c", "A", "aa", "a.", "ab", "-"] {
         for letter in ['O', 'F', 'L', 'C', 'R', 'S', 'H', 'N'] {
             let got = send(&mut guard(), ms(1), letter, name);
-            assert_eq!(
-                got,
-                Err(Violation::UnknownName(kind(letter))),
-                "{letter} {name}"
-            );
+            assert_eq!(got, Err(Violation::UnknownName(kind(letter))), "{letter} {name}");
         }
     }
 }
@@ -158,10 +148,7 @@ fn every_sequence_of_frames_is_judged_by_each_ups_own_history() {
 fn two_hundred_frames_may_come_at_once_and_not_one_more() {
     let mut guard = guard();
     beat(&mut guard, ms(5000), 200);
-    assert_eq!(
-        send(&mut guard, ms(5000), 'H', "a"),
-        Err(Violation::TooFast)
-    );
+    assert_eq!(send(&mut guard, ms(5000), 'H', "a"), Err(Violation::TooFast));
 }
 
 #[test]
@@ -177,10 +164,7 @@ fn a_frame_is_earned_each_ten_milliseconds_to_the_nanosecond() {
     beat(&mut guard, ms(0), 200);
     beat(&mut guard, ms(15), 1);
     beat(&mut guard, ms(20), 1);
-    assert_eq!(
-        send(&mut guard, ms(30) - NANO, 'H', "a"),
-        Err(Violation::TooFast)
-    );
+    assert_eq!(send(&mut guard, ms(30) - NANO, 'H', "a"), Err(Violation::TooFast));
 }
 
 #[test]
@@ -199,10 +183,7 @@ fn a_hundred_a_second_pass_for_ever() {
     for tick in 1..=10_000 {
         beat(&mut guard, ms(10 * tick), 1);
     }
-    assert_eq!(
-        send(&mut guard, ms(100_000), 'H', "a"),
-        Err(Violation::TooFast)
-    );
+    assert_eq!(send(&mut guard, ms(100_000), 'H', "a"), Err(Violation::TooFast));
 }
 
 #[test]
@@ -210,10 +191,7 @@ fn a_clock_that_stands_still_or_steps_back_earns_nothing() {
     let mut guard = guard();
     beat(&mut guard, ms(1000), 100);
     beat(&mut guard, ms(10), 100);
-    assert_eq!(
-        send(&mut guard, ms(1000), 'H', "a"),
-        Err(Violation::TooFast)
-    );
+    assert_eq!(send(&mut guard, ms(1000), 'H', "a"), Err(Violation::TooFast));
 }
 
 /// The `H` of a healthy monitor is due every 10 s, or each second while anything is not on mains.
@@ -239,10 +217,7 @@ fn silence_convicts_after_three_missing_beats_and_a_little() {
         assert_eq!(guard.due(all_on_mains), due);
         assert_eq!(guard.silence(ms(0), all_on_mains), Ok(()));
         assert_eq!(guard.silence(due, all_on_mains), Ok(()));
-        assert_eq!(
-            guard.silence(due + NANO, all_on_mains),
-            Err(Violation::Silent)
-        );
+        assert_eq!(guard.silence(due + NANO, all_on_mains), Err(Violation::Silent));
     }
 }
 
@@ -275,11 +250,7 @@ fn the_first_state_must_come_in_time() {
         assert!(send(&mut guard, last, 'S', "b").is_ok());
         assert_eq!(guard.due(true), last);
         assert_eq!(guard.silence(last, true), Ok(()));
-        assert_eq!(
-            guard.silence(last + NANO, true),
-            Err(Violation::NoState(1)),
-            "{settle}"
-        );
+        assert_eq!(guard.silence(last + NANO, true), Err(Violation::NoState(1)), "{settle}");
     }
 }
 
@@ -366,21 +337,9 @@ fn a_reset_forgets_everything() {
 #[test]
 fn a_violation_says_what_the_monitor_did() {
     let texts = [
-        (
-            Violation::Malformed(Malformed::Length(0)),
-            "malformed frame: length 0",
-        ),
-        (
-            Violation::UnknownName(Kind::Notice),
-            "N for an unknown name",
-        ),
-        (
-            Violation::Illegal {
-                kind: Kind::Restored,
-                ups: 1,
-            },
-            "R is not legal now for UPS 2",
-        ),
+        (Violation::Malformed(Malformed::Length(0)), "malformed frame: length 0"),
+        (Violation::UnknownName(Kind::Notice), "N for an unknown name"),
+        (Violation::Illegal { kind: Kind::Restored, ups: 1 }, "R is not legal now for UPS 2"),
         (Violation::TooFast, "too many frames"),
         (Violation::Silent, "no sign of life"),
         (Violation::NoState(0), "no state of UPS 1 in time"),

@@ -42,13 +42,7 @@ pub struct Feed {
 impl Feed {
     /// A feed that was last seen so, if ever, and that nobody has seen since `now`.
     pub fn new(settings: FeedSettings, last: Option<Power>, now: Duration) -> Feed {
-        Feed {
-            settings,
-            last,
-            blind_since: Some(now),
-            left_mains: None,
-            jumped: false,
-        }
+        Feed { settings, last, blind_since: Some(now), left_mains: None, jumped: false }
     }
 
     fn seen(&self) -> Power {
@@ -58,16 +52,8 @@ impl Feed {
     /// When being blind becomes as bad as low; `None`: it is seen, or was last seen on mains.
     fn expiry(&self) -> Option<Duration> {
         let since = self.blind_since.filter(|_| self.seen() != Power::Mains)?;
-        let grace = if self.jumped {
-            self.settings.cable_grace
-        } else {
-            Duration::ZERO
-        };
-        Some(
-            since
-                .saturating_add(self.settings.blind_after)
-                .saturating_add(grace),
-        )
+        let grace = if self.jumped { self.settings.cable_grace } else { Duration::ZERO };
+        Some(since.saturating_add(self.settings.blind_after).saturating_add(grace))
     }
 
     fn expired(&self, now: Duration) -> bool {
@@ -81,9 +67,7 @@ impl Feed {
             Kind::Low => self.see(now, Power::Low),
             Kind::Restored => self.contact(),
             Kind::Lost => {
-                self.jumped = self
-                    .left_mains
-                    .is_some_and(|at| now.saturating_sub(at) < JUMP);
+                self.jumped = self.left_mains.is_some_and(|at| now.saturating_sub(at) < JUMP);
                 self.blind_since = self.blind_since.or(Some(now));
             }
             Kind::Shutdown | Kind::Alive | Kind::Notice => {}
@@ -188,18 +172,10 @@ impl Judge {
         if let Some(word) = told::next(self.told, self.situation(now)) {
             let urgent = matches!(word, Word::Low | Word::Shutdown);
             let blind = word == Word::Shutdown && !self.shutdown;
-            return (urgent || spaced).then_some(Tell {
-                word,
-                insist: false,
-                blind,
-            });
+            return (urgent || spaced).then_some(Tell { word, insist: false, blind });
         }
         let insist = self.insist_at.is_some_and(|at| now >= at);
-        insist.then_some(Tell {
-            word: Word::Shutdown,
-            insist: true,
-            blind: false,
-        })
+        insist.then_some(Tell { word: Word::Shutdown, insist: true, blind: false })
     }
 
     /// Init has been told this.
@@ -232,18 +208,13 @@ impl Judge {
 
     /// The machine as its UPSs were last seen.
     pub fn machine(&self) -> Power {
-        let feeds = self
-            .feeds
-            .iter()
-            .map(|feed| (feed.settings.weight, feed.seen()));
+        let feeds = self.feeds.iter().map(|feed| (feed.settings.weight, feed.seen()));
         fold(feeds, self.settings.need)
     }
 
     /// Every UPS was last seen on mains.
     pub fn all_on_mains(&self) -> bool {
-        self.feeds
-            .iter()
-            .all(|feed| feed.last == Some(Power::Mains))
+        self.feeds.iter().all(|feed| feed.last == Some(Power::Mains))
     }
 
     /// The UPSs, in the order of the configuration.
@@ -253,20 +224,12 @@ impl Judge {
 
     fn situation(&self, now: Duration) -> Situation {
         let as_low = |feed: &Feed| {
-            let power = if feed.expired(now) {
-                Power::Low
-            } else {
-                feed.seen()
-            };
+            let power = if feed.expired(now) { Power::Low } else { feed.seen() };
             (feed.settings.weight, power)
         };
         let blind = self.feeds.iter().any(|feed| feed.expired(now))
             && fold(self.feeds.iter().map(as_low), self.settings.need) == Power::Low;
-        Situation {
-            machine: self.machine(),
-            blind,
-            shutdown: self.shutdown,
-        }
+        Situation { machine: self.machine(), blind, shutdown: self.shutdown }
     }
 
     fn spaced_at(&self) -> Option<Duration> {

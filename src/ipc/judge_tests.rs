@@ -34,17 +34,9 @@ struct World {
 
 /// `blind-after 15s`, `insist 60s`, weights 1.
 fn world(lasts: &[Option<Power>], need: u32, told: Told) -> World {
-    let feed = FeedSettings {
-        weight: 1,
-        blind_after: ms(15_000),
-        cable_grace: NONE,
-    };
+    let feed = FeedSettings { weight: 1, blind_after: ms(15_000), cable_grace: NONE };
     World {
-        settings: Settings {
-            need,
-            low_is_final: false,
-            insist: ms(60_000),
-        },
+        settings: Settings { need, low_is_final: false, insist: ms(60_000) },
         feeds: lasts.iter().map(|last| (feed, *last)).collect(),
         told,
     }
@@ -60,10 +52,7 @@ impl World {
     /// The weight of the feeds for which this holds.
     fn weigh(&self, mut holds: impl FnMut(usize) -> bool) -> u32 {
         let feeds = self.feeds.iter().enumerate();
-        feeds
-            .filter(|(ups, _)| holds(*ups))
-            .map(|(_, feed)| feed.0.weight)
-            .sum()
+        feeds.filter(|(ups, _)| holds(*ups)).map(|(_, feed)| feed.0.weight).sum()
     }
 
     fn last(&self, log: &[(Duration, Entry)], ups: usize) -> Power {
@@ -166,25 +155,12 @@ impl World {
 
     /// What is due, from the whole history.
     fn due(&self, log: &[(Duration, Entry)], now: Duration) -> Option<Tell> {
-        let tell = |word, insist, blind| {
-            Some(Tell {
-                word,
-                insist,
-                blind,
-            })
-        };
+        let tell = |word, insist, blind| Some(Tell { word, insist, blind });
         let told = self.told(log);
-        let told_at = log
-            .iter()
-            .rev()
-            .find(|(_, entry)| matches!(entry, Entry::Told(_)));
+        let told_at = log.iter().rev().find(|(_, entry)| matches!(entry, Entry::Told(_)));
         let spaced = told_at.is_none_or(|(at, _)| now >= *at + ms(100));
         let plain = |word| {
-            if spaced {
-                tell(word, false, false)
-            } else {
-                None
-            }
+            if spaced { tell(word, false, false) } else { None }
         };
         let on_battery = matches!(told, Told::Fail | Told::Low);
         if told != Told::Final && World::shutdown_said(log) {
@@ -200,11 +176,7 @@ impl World {
             _ => {}
         }
         let from = self.insist_from(log)?;
-        if now >= from + self.settings.insist {
-            tell(Word::Shutdown, true, false)
-        } else {
-            None
-        }
+        if now >= from + self.settings.insist { tell(Word::Shutdown, true, false) } else { None }
     }
 }
 
@@ -375,10 +347,7 @@ impl<'a> Run<'a> {
             if let Some((last_at, last)) = before {
                 let urgent = matches!(tell.word, Word::Low | Word::Shutdown);
                 assert!(urgent || at - last_at >= ms(100), "{self:?}");
-                assert!(
-                    tell.insist || last.insist || tell.word != last.word,
-                    "{self:?}"
-                );
+                assert!(tell.insist || last.insist || tell.word != last.word, "{self:?}");
             }
             if tell.insist {
                 assert_eq!(tell.word, Word::Shutdown);
@@ -460,14 +429,7 @@ impl<'a> Run<'a> {
 }
 
 fn every_step(feeds: usize) -> Vec<Step> {
-    let kinds = [
-        Kind::Ok,
-        Kind::Fail,
-        Kind::Low,
-        Kind::Lost,
-        Kind::Restored,
-        Kind::Shutdown,
-    ];
+    let kinds = [Kind::Ok, Kind::Fail, Kind::Low, Kind::Lost, Kind::Restored, Kind::Shutdown];
     let frames = (0..feeds).flat_map(|ups| kinds.map(|kind| Step::Frame(kind, ups)));
     frames.chain([Step::Blinded]).collect()
 }
@@ -509,12 +471,8 @@ fn explore_all(world: &World, length: usize) -> u32 {
 }
 
 const TOLDS: [Told; 4] = [Told::Ok, Told::Fail, Told::Low, Told::Final];
-const LASTS: [Option<Power>; 4] = [
-    None,
-    Some(Power::Mains),
-    Some(Power::Battery),
-    Some(Power::Low),
-];
+const LASTS: [Option<Power>; 4] =
+    [None, Some(Power::Mains), Some(Power::Battery), Some(Power::Low)];
 
 #[test]
 fn one_ups_every_four_events() {
@@ -737,10 +695,7 @@ fn one_redundant_feed_lost_is_no_shutdown() {
 fn ok_of_one_feed_is_no_ok_while_the_other_is_required() {
     let world = world(&[None, None], 2, Told::Ok);
     let story = play(&world, |run| {
-        run.all("F0")
-            .then(1000, "F1")
-            .then(1000, "O0")
-            .then(1000, "L1");
+        run.all("F0").then(1000, "F1").then(1000, "O0").then(1000, "L1");
         run.then(1000, "O1").then(1000, "H");
     });
     assert_eq!(story, "F@0 L@3000 O@4000");
@@ -867,11 +822,7 @@ fn the_grace_ends_with_contact() {
         let mut run = Run::new(&world);
         run.all("O F C").then(3000, again).then(5000, blind);
         run.sleep(ms(15_000));
-        assert!(
-            run.story().ends_with(" B@23000"),
-            "{again} {blind}: {}",
-            run.story()
-        );
+        assert!(run.story().ends_with(" B@23000"), "{again} {blind}: {}", run.story());
     }
     // The next generation sees it on battery: contact.
     let mut run = Run::new(&world);
@@ -888,59 +839,30 @@ fn nothing_is_known_of_an_unseen_feed() {
     assert_eq!(judge.machine(), Power::Mains);
     assert_eq!(judge.next(NONE), None);
     assert_eq!(judge.feeds().len(), 2);
-    assert!(
-        judge
-            .feeds()
-            .iter()
-            .all(|feed| feed.blind_since == Some(NONE))
-    );
+    assert!(judge.feeds().iter().all(|feed| feed.blind_since == Some(NONE)));
 }
 
 #[test]
 fn an_event_of_no_ups_changes_nothing_but_s_is_machine_wide() {
     let world = world(&[None], 1, Told::Ok);
     let mut judge = world.judge();
-    judge.event(
-        NONE,
-        Event {
-            kind: Kind::Low,
-            ups: 1,
-        },
-    );
+    judge.event(NONE, Event { kind: Kind::Low, ups: 1 });
     assert_eq!(judge.due(NONE), None);
-    judge.event(
-        NONE,
-        Event {
-            kind: Kind::Shutdown,
-            ups: 1,
-        },
-    );
+    judge.event(NONE, Event { kind: Kind::Shutdown, ups: 1 });
     assert_eq!(judge.due(NONE).map(|tell| tell.word), Some(Word::Shutdown));
 }
 
 fn any_world() -> impl Strategy<Value = World> {
-    let feed = (
-        0..4_u32,
-        0..40_u64,
-        prop_oneof![Just(0), 0..40_u64],
-        0..4_usize,
-    );
+    let feed = (0..4_u32, 0..40_u64, prop_oneof![Just(0), 0..40_u64], 0..4_usize);
     let feed = feed.prop_map(|(weight, blind_after, grace, last)| {
-        let settings = FeedSettings {
-            weight,
-            blind_after: ms(10 * blind_after),
-            cable_grace: ms(10 * grace),
-        };
+        let settings =
+            FeedSettings { weight, blind_after: ms(10 * blind_after), cable_grace: ms(10 * grace) };
         (settings, LASTS[last])
     });
     let feeds = prop::collection::vec(feed, 1..4);
     let settings = (1..6_u32, any::<bool>(), 11..60_u64);
     (feeds, settings, 0..4_usize).prop_map(|(feeds, (need, low_is_final, insist), told)| World {
-        settings: Settings {
-            need,
-            low_is_final,
-            insist: ms(10 * insist),
-        },
+        settings: Settings { need, low_is_final, insist: ms(10 * insist) },
         feeds,
         told: TOLDS[told],
     })

@@ -40,23 +40,12 @@ impl Track {
     /// The row after a frame of this kind; `None`: a violation.
     #[must_use]
     pub fn step(self, kind: Kind) -> Option<Track> {
-        let up = |power| {
-            Some(Track {
-                power: Some(power),
-                ..self
-            })
-        };
+        let up = |power| Some(Track { power: Some(power), ..self });
         match (kind, self.power, self.lost) {
             (Kind::Alive | Kind::Notice, _, _) => Some(self),
-            (Kind::Shutdown, _, _) => (!self.shutdown).then_some(Track {
-                shutdown: true,
-                ..self
-            }),
+            (Kind::Shutdown, _, _) => (!self.shutdown).then_some(Track { shutdown: true, ..self }),
             (Kind::Lost, _, false) => Some(Track { lost: true, ..self }),
-            (Kind::Restored, _, true) => Some(Track {
-                lost: false,
-                ..self
-            }),
+            (Kind::Restored, _, true) => Some(Track { lost: false, ..self }),
             (Kind::Ok, None | Some(Power::Battery | Power::Low), false) => up(Power::Mains),
             (Kind::Fail, None | Some(Power::Mains), false) => up(Power::Battery),
             (Kind::Low, None | Some(Power::Mains | Power::Battery), false) => up(Power::Low),

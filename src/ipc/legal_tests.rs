@@ -21,11 +21,7 @@ fn state(name: &str, shutdown: bool) -> Track {
         "L" => Some(Power::Low),
         other => panic!("{other}"),
     };
-    Track {
-        power,
-        lost: name.ends_with('c'),
-        shutdown,
-    }
+    Track { power, lost: name.ends_with('c'), shutdown }
 }
 
 #[test]

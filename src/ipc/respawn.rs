@@ -24,9 +24,7 @@ impl Respawn {
     /// crash; not so for a SIGKILL from outside.
     pub fn after(&mut self, now: Duration, counted: bool) -> Duration {
         let since = |at: Duration| now.saturating_sub(at);
-        let mut start = self
-            .started
-            .map_or(now, |at| now.max(at.saturating_add(SPACING)));
+        let mut start = self.started.map_or(now, |at| now.max(at.saturating_add(SPACING)));
         if counted {
             let full = self.counted.get(self.oldest).copied().flatten();
             self.slow &= self.started.is_some_and(|at| since(at) < WINDOW);

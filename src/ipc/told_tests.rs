@@ -20,12 +20,7 @@ fn cell(told: Told, column: &str) -> Option<Word> {
         Told::Final => "FINAL",
     };
     let mut rows = TABLE.lines().filter(|line| !line.trim().is_empty());
-    let position = rows
-        .next()
-        .unwrap()
-        .split_whitespace()
-        .position(|name| name == column)
-        .unwrap();
+    let position = rows.next().unwrap().split_whitespace().position(|name| name == column).unwrap();
     let row = rows
         .map(|line| line.split_whitespace().collect::<Vec<_>>())
         .find(|words| words[0] == row)
@@ -44,18 +39,12 @@ fn cell(told: Told, column: &str) -> Option<Word> {
 fn every_cell_is_as_in_the_table() {
     let mut cells = 0;
     for told in [Told::Ok, Told::Fail, Told::Low, Told::Final] {
-        for (machine, column) in [
-            (Power::Mains, "OK"),
-            (Power::Battery, "FAIL"),
-            (Power::Low, "LOW"),
-        ] {
+        for (machine, column) in
+            [(Power::Mains, "OK"), (Power::Battery, "FAIL"), (Power::Low, "LOW")]
+        {
             for blind in [false, true] {
                 for shutdown in [false, true] {
-                    let situation = Situation {
-                        machine,
-                        blind,
-                        shutdown,
-                    };
+                    let situation = Situation { machine, blind, shutdown };
                     // S before blindness before what was last seen; blindness that asks for nothing
                     // (nothing told yet) leaves what was last seen to be told first.
                     let expected = if shutdown {

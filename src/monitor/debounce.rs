@@ -89,14 +89,8 @@ impl Debounce {
     /// When [`Debounce::status`] or [`Debounce::unsure`] may change without a reading.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let (since, _) = self.unrest?;
-        let times = [
-            (self.held_since, self.hold),
-            (since, self.hold),
-            (since, self.chatter),
-        ];
-        let times = times
-            .into_iter()
-            .map(|(from, delay)| from.saturating_add(delay));
+        let times = [(self.held_since, self.hold), (since, self.hold), (since, self.chatter)];
+        let times = times.into_iter().map(|(from, delay)| from.saturating_add(delay));
         times.filter(|at| *at > now).min()
     }
 

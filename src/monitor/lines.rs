@@ -72,12 +72,8 @@ impl<'a> Watched<'a> {
             Some(Err(error)) => (self.lines, self.error) = (None, Some(error)),
             None => self.lines = None,
         }
-        let counted = self
-            .counted
-            .and_then(|_| raw::modem_count(self.tty?.as_fd()).ok());
-        let missed = counted
-            .zip(self.counted)
-            .is_some_and(|(now, before)| now != before);
+        let counted = self.counted.and_then(|_| raw::modem_count(self.tty?.as_fd()).ok());
+        let missed = counted.zip(self.counted).is_some_and(|(now, before)| now != before);
         self.counted = self.counted.and(counted.or(self.counted));
         if (woken || missed) && before == self.lines && before.is_some() {
             self.ups.glitch();
@@ -126,24 +122,14 @@ impl<'a> Watched<'a> {
             Kind::Shutdown => (1, "long enough on battery: shut down"),
             Kind::Alive | Kind::Notice => return,
         };
-        let (name, reason) = (
-            self.name,
-            Reason {
-                watched: self,
-                kind,
-                now,
-            },
-        );
+        let (name, reason) = (self.name, Reason { watched: self, kind, now });
         voice.log(severity, format_args!("{name}: {words} ({reason})"));
         voice.event(kind, self.name);
     }
 
     fn notice_low(&mut self, voice: &Voice<'_>) {
         let mains = matches!(self.ups.believed(), Some((Status::Mains, _)));
-        let low = mains
-            && self
-                .lines
-                .is_some_and(|lines| self.wiring.low_on_mains(lines.inputs()));
+        let low = mains && self.lines.is_some_and(|lines| self.wiring.low_on_mains(lines.inputs()));
         if low && !self.low_said {
             let name = self.name;
             voice.log(
@@ -162,14 +148,7 @@ impl<'a> Watched<'a> {
         };
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         word.store(millis(spent), Ordering::Relaxed);
-        at.store(
-            if self.ups.on_battery() {
-                millis(now)
-            } else {
-                0
-            },
-            Ordering::Relaxed,
-        );
+        at.store(if self.ups.on_battery() { millis(now) } else { 0 }, Ordering::Relaxed);
     }
 }
 
@@ -205,9 +184,7 @@ impl fmt::Display for Reason<'_> {
                     ("DCD", TIOCM_CAR, lines.dcd()),
                     ("RNG", TIOCM_RNG, lines.rng()),
                 ];
-                let used = bits
-                    .into_iter()
-                    .filter(|(_, bit, _)| watched.wiring.uses(*bit));
+                let used = bits.into_iter().filter(|(_, bit, _)| watched.wiring.uses(*bit));
                 for (index, (name, _, level)) in used.enumerate() {
                     let space = if index == 0 { "" } else { " " };
                     write!(f, "{space}{name} {}", u8::from(level))?;

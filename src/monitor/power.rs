@@ -121,11 +121,7 @@ impl Ups {
         }
         let status = self.set.wiring.status(inputs);
         self.debounce.reading(now, status);
-        if let Some(status) = self
-            .settled(now)
-            .then(|| self.debounce.status(now))
-            .flatten()
-        {
+        if let Some(status) = self.settled(now).then(|| self.debounce.status(now)).flatten() {
             self.believe(now, status);
         }
         if may_speak || self.low_due(now) {
@@ -145,9 +141,7 @@ impl Ups {
             self.believed
                 .is_none()
                 .then(|| set.settled_at.max(self.moved.saturating_add(self.still()))),
-            self.believed
-                .is_none()
-                .then(|| set.settled_at.saturating_add(RESTLESS)),
+            self.believed.is_none().then(|| set.settled_at.saturating_add(RESTLESS)),
             self.debounce.next(now),
             after(self.battery_since, set.fail_after),
             after(low, set.low_after),
@@ -197,9 +191,7 @@ impl Ups {
 
     /// Time on battery since the last refill.
     pub fn spent(&self, now: Duration) -> Duration {
-        let running = self
-            .battery_since
-            .map_or(Duration::ZERO, |at| now.saturating_sub(at));
+        let running = self.battery_since.map_or(Duration::ZERO, |at| now.saturating_sub(at));
         self.spent.saturating_add(running)
     }
 
@@ -238,9 +230,7 @@ impl Ups {
         }
         // Over once a line has stood up for longer than a contact bounces, or with the grace.
         let up = self.inputs != Some(0) && now.saturating_sub(self.moved) >= STILL;
-        let over = self
-            .doubt
-            .is_some_and(|at| now >= at.saturating_add(self.set.cable_grace));
+        let over = self.doubt.is_some_and(|at| now >= at.saturating_add(self.set.cable_grace));
         if over || up {
             self.doubt = None;
         }
@@ -249,9 +239,7 @@ impl Ups {
     /// Whether this change, before it is believed, may be the cable.
     fn doubts(&self, since: Duration) -> Option<Duration> {
         let first = self.believed.is_none() && !self.set.in_outage;
-        let jump = self
-            .left_mains
-            .is_some_and(|at| since.saturating_sub(at) < JUMP);
+        let jump = self.left_mains.is_some_and(|at| since.saturating_sub(at) < JUMP);
         let unsure = self.inputs == Some(0) && self.set.wiring.cable_unsure();
         (unsure && (first || jump)).then_some(since)
     }

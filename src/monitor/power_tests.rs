@@ -59,8 +59,7 @@ impl Play {
 
     fn step(&mut self) {
         let (time, said) = (self.time, &mut self.said);
-        self.ups
-            .step(time, self.inputs, true, &mut |kind| said.push((kind, time)));
+        self.ups.step(time, self.inputs, true, &mut |kind| said.push((kind, time)));
     }
 
     /// This reading, then so much time.
@@ -85,17 +84,11 @@ impl Play {
     }
 
     fn letters(&self) -> String {
-        self.said
-            .iter()
-            .map(|(kind, _)| char::from(kind.letter()))
-            .collect()
+        self.said.iter().map(|(kind, _)| char::from(kind.letter())).collect()
     }
 
     fn at(&self, kind: Kind) -> Option<Duration> {
-        self.said
-            .iter()
-            .find(|(said, _)| *said == kind)
-            .map(|(_, at)| *at)
+        self.said.iter().find(|(said, _)| *said == kind).map(|(_, at)| *at)
     }
 }
 
@@ -126,10 +119,7 @@ fn nothing_is_believed_before_it_settled_and_stood_still() {
 
 #[test]
 fn the_first_state_comes_in_the_parents_time_even_with_a_long_debounce() {
-    let mut play = Play::new(Settings {
-        debounce: ms(10_000),
-        ..power99()
-    });
+    let mut play = Play::new(Settings { debounce: ms(10_000), ..power99() });
     play.then(MAINS, ms(20_000));
     assert_eq!(play.letters(), "CRO");
     assert!(play.at(Kind::Lost) < Some(ms(3000)));
@@ -138,16 +128,10 @@ fn the_first_state_comes_in_the_parents_time_even_with_a_long_debounce() {
 #[test]
 fn an_outage_is_told_after_the_debounce_and_low_after_low_after() {
     let mut play = on_mains(power99());
-    play.then(BATTERY, ms(5000))
-        .then(ZERO, ms(5000))
-        .then(MAINS, ms(5000));
+    play.then(BATTERY, ms(5000)).then(ZERO, ms(5000)).then(MAINS, ms(5000));
     assert_eq!(
         play.said,
-        [
-            (Kind::Fail, ms(10_020)),
-            (Kind::Low, ms(17_000)),
-            (Kind::Ok, ms(20_020))
-        ]
+        [(Kind::Fail, ms(10_020)), (Kind::Low, ms(17_000)), (Kind::Ok, ms(20_020))]
     );
 }
 
@@ -161,13 +145,8 @@ fn a_pulse_shorter_than_the_debounce_tells_nothing_and_is_counted() {
 
 #[test]
 fn without_debounce_the_first_reading_decides() {
-    let mut play = on_mains(Settings {
-        debounce: ms(0),
-        ..power99()
-    });
-    play.then(BATTERY, ms(0))
-        .then(MAINS, ms(0))
-        .then(BATTERY, ms(1));
+    let mut play = on_mains(Settings { debounce: ms(0), ..power99() });
+    play.then(BATTERY, ms(0)).then(MAINS, ms(0)).then(BATTERY, ms(1));
     assert_eq!(play.letters(), "FOF");
 }
 
@@ -184,17 +163,10 @@ fn chatter_ends_in_the_worst_status_seen() {
 
 #[test]
 fn delays_hold_back_both_ways() {
-    let mut play = on_mains(Settings {
-        fail_after: ms(3000),
-        ok_after: ms(4000),
-        ..power99()
-    });
+    let mut play = on_mains(Settings { fail_after: ms(3000), ok_after: ms(4000), ..power99() });
     play.then(BATTERY, ms(2999)).then(MAINS, ms(5000));
     assert_eq!(play.letters(), "");
-    play.then(BATTERY, ms(3500))
-        .then(MAINS, ms(3999))
-        .then(BATTERY, ms(100))
-        .then(MAINS, ms(5000));
+    play.then(BATTERY, ms(3500)).then(MAINS, ms(3999)).then(BATTERY, ms(100)).then(MAINS, ms(5000));
     assert_eq!(play.letters(), "FO");
 }
 
@@ -203,33 +175,21 @@ fn low_counts_only_with_fail_and_is_latched_until_mains() {
     let mut play = on_mains(power99());
     play.then(LOW_ON_MAINS, ms(10_000));
     assert_eq!(play.letters(), "", "low on mains is a notice");
-    play.then(BATTERY, ms(1000))
-        .then(ZERO, ms(3000))
-        .then(BATTERY, ms(5000));
+    play.then(BATTERY, ms(1000)).then(ZERO, ms(3000)).then(BATTERY, ms(5000));
     assert_eq!(play.letters(), "FL", "a battery that recovers is still low");
     play.then(ZERO, ms(5000)).then(MAINS, ms(1000));
     assert_eq!(play.letters(), "FLO");
     let mut play = on_mains(power99());
-    play.then(BATTERY, ms(1000))
-        .then(ZERO, ms(1900))
-        .then(BATTERY, ms(1000))
-        .then(ZERO, ms(1900));
+    play.then(BATTERY, ms(1000)).then(ZERO, ms(1900)).then(BATTERY, ms(1000)).then(ZERO, ms(1900));
     play.then(BATTERY, ms(1000));
-    assert_eq!(
-        play.letters(),
-        "F",
-        "low must hold for low-after without a break"
-    );
+    assert_eq!(play.letters(), "F", "low must hold for low-after without a break");
 }
 
 #[test]
 fn a_jump_to_all_zero_is_on_battery_and_lost_and_low_waits_for_the_grace() {
     let mut play = on_mains(power99());
     play.then(ZERO, ms(59_000));
-    assert_eq!(
-        play.said,
-        [(Kind::Fail, ms(10_020)), (Kind::Lost, ms(10_020))]
-    );
+    assert_eq!(play.said, [(Kind::Fail, ms(10_020)), (Kind::Lost, ms(10_020))]);
     assert!(play.ups.in_doubt());
     play.then(ZERO, ms(5000));
     assert_eq!(play.letters(), "FCRL");
@@ -257,10 +217,7 @@ fn all_zero_at_the_start_is_doubted_unless_the_monitor_was_started_in_an_outage(
     let mut play = Play::new(power99());
     play.then(ZERO, ms(30_000));
     assert_eq!(play.letters(), "FC");
-    let mut play = Play::new(Settings {
-        in_outage: true,
-        ..power99()
-    });
+    let mut play = Play::new(Settings { in_outage: true, ..power99() });
     play.then(ZERO, ms(30_000));
     assert_eq!(play.letters(), "FL");
 }
@@ -293,19 +250,13 @@ fn a_port_that_goes_away_is_lost_and_comes_back_as_it_is() {
     let mut play = on_mains(power99());
     play.then(GONE, ms(5000)).then(MAINS, ms(5000));
     assert_eq!(play.letters(), "CR");
-    play.then(GONE, ms(5000))
-        .then(BATTERY, ms(5000))
-        .then(GONE, ms(5000))
-        .then(MAINS, ms(5000));
+    play.then(GONE, ms(5000)).then(BATTERY, ms(5000)).then(GONE, ms(5000)).then(MAINS, ms(5000));
     assert_eq!(play.letters(), "CRCRFCRO");
 }
 
 #[test]
 fn shutdown_after_counts_time_on_battery_and_only_steady_mains_refills_it() {
-    let set = Settings {
-        shutdown_after: Some(ms(10_000)),
-        ..power99()
-    };
+    let set = Settings { shutdown_after: Some(ms(10_000)), ..power99() };
     let mut play = on_mains(set);
     play.then(BATTERY, ms(30_000));
     assert_eq!(play.letters(), "FS");
@@ -325,15 +276,8 @@ fn shutdown_after_counts_time_on_battery_and_only_steady_mains_refills_it() {
         .then(MAINS, ms(60_100))
         .then(BATTERY, ms(9000))
         .then(MAINS, ms(1000));
-    assert_eq!(
-        play.at(Kind::Shutdown),
-        None,
-        "a minute of mains refills it"
-    );
-    let mut play = on_mains(Settings {
-        spent: ms(9000),
-        ..set
-    });
+    assert_eq!(play.at(Kind::Shutdown), None, "a minute of mains refills it");
+    let mut play = on_mains(Settings { spent: ms(9000), ..set });
     play.then(BATTERY, ms(900));
     assert_eq!(play.at(Kind::Shutdown), None);
     play.then(BATTERY, ms(200));
@@ -345,12 +289,8 @@ fn shutdown_after_counts_time_on_battery_and_only_steady_mains_refills_it() {
 
 #[test]
 fn what_may_not_be_said_now_is_said_later_and_is_the_newest_but_low_never_waits() {
-    let mut ups = Ups::new(Settings {
-        debounce: ms(0),
-        settled_at: ms(0),
-        settle: ms(0),
-        ..power99()
-    });
+    let mut ups =
+        Ups::new(Settings { debounce: ms(0), settled_at: ms(0), settle: ms(0), ..power99() });
     let mut said = Vec::new();
     let mut step = |time, inputs, may, said: &mut Vec<Kind>| {
         ups.step(ms(time), inputs, may, &mut |kind| said.push(kind))
@@ -400,39 +340,20 @@ fn truth(play: &mut Play, inputs: Option<i32>, history: &[(Option<i32>, Duration
         BATTERY => Some(Power::Battery),
         _ => play.ups.reported(),
     };
-    assert_eq!(
-        play.ups.reported(),
-        expected,
-        "after {history:?} {inputs:?}: {}",
-        play.letters()
-    );
-    assert!(
-        inputs != BATTERY || play.ups.reported() != Some(Power::Mains),
-        "{history:?}"
-    );
-    assert_eq!(
-        play.ups.is_lost(),
-        inputs.is_none(),
-        "{history:?} {inputs:?}"
-    );
+    assert_eq!(play.ups.reported(), expected, "after {history:?} {inputs:?}: {}", play.letters());
+    assert!(inputs != BATTERY || play.ups.reported() != Some(Power::Mains), "{history:?}");
+    assert_eq!(play.ups.is_lost(), inputs.is_none(), "{history:?} {inputs:?}");
 }
 
 #[test]
 fn every_sequence_of_inputs_is_legal_and_ends_in_the_truth() {
     let inputs = [MAINS, BATTERY, ZERO, LOW_ON_MAINS, GONE];
     let waits = [ms(7), ms(150), ms(2500), ms(61_000)];
-    let steps: Vec<_> = inputs
-        .iter()
-        .flat_map(|inputs| waits.map(|wait| (*inputs, wait)))
-        .collect();
+    let steps: Vec<_> =
+        inputs.iter().flat_map(|inputs| waits.map(|wait| (*inputs, wait))).collect();
     let sets = [
         power99(),
-        Settings {
-            debounce: ms(0),
-            fail_after: ms(100),
-            ok_after: ms(2000),
-            ..power99()
-        },
+        Settings { debounce: ms(0), fail_after: ms(100), ok_after: ms(2000), ..power99() },
     ];
     let mut count = 0_u32;
     for set in sets {

@@ -15,11 +15,8 @@ use crate::monitor::{power, waiter};
 use crate::sys::{confine, filter, now, process, raw};
 
 /// After a wake-up the lines are read again so much later: TIOCMIWAIT loses edges between two calls.
-const AGAIN: [Duration; 3] = [
-    Duration::from_millis(20),
-    Duration::from_millis(100),
-    Duration::from_millis(250),
-];
+const AGAIN: [Duration; 3] =
+    [Duration::from_millis(20), Duration::from_millis(100), Duration::from_millis(250)];
 
 /// Runs as the warden's child until the parent is gone. `outage`: some UPS was last seen on battery.
 pub(super) fn main(cell: &Cell, outage: bool) -> ! {
@@ -35,11 +32,7 @@ pub(super) fn main(cell: &Cell, outage: bool) -> ! {
     match watched {
         Ok(mut watched) => watch(cell, &mut watched),
         Err(error) => {
-            voice::log(
-                &cell.log,
-                0,
-                format_args!("the monitor cannot be confined: {error}"),
-            );
+            voice::log(&cell.log, 0, format_args!("the monitor cannot be confined: {error}"));
             raw::exit(i32::from(EXIT_UNCONFINED))
         }
     }
@@ -67,11 +60,7 @@ fn enter(cell: &Cell) -> Result<&'static [AtomicBool], String> {
     while running > 0 {
         let mut fds = [PollFd::new(poke, PollFlags::POLLIN)];
         process::wait(&mut fds, None).map_err(|error| format!("poll: {error}"))?;
-        if process::read_some(poke, &mut count)
-            .ok()
-            .flatten()
-            .is_some()
-        {
+        if process::read_some(poke, &mut count).ok().flatten().is_some() {
             running = running.saturating_sub(u64::from_ne_bytes(count));
         }
     }
@@ -84,11 +73,7 @@ fn speak_of_panics(log: &OwnedFd) {
     std::panic::set_hook(Box::new(move |info| {
         let line = info.location().map_or(0, std::panic::Location::line);
         let file = info.location().map_or("?", std::panic::Location::file);
-        voice::log_to(
-            log,
-            2,
-            format_args!("the monitor panicked at {file}:{line}"),
-        );
+        voice::log_to(log, 2, format_args!("the monitor panicked at {file}:{line}"));
         raw::exit(i32::from(EXIT_PANIC))
     }));
 }
@@ -98,19 +83,9 @@ fn all<'a>(cell: &'a Cell, refused: &'static [AtomicBool], outage: bool) -> Vec<
     let start = now();
     let mut memory = cell.memory.iter();
     let watched = cell.lines.iter().zip(refused).map(|(line, refused)| {
-        let settings = power::Settings {
-            in_outage: outage,
-            ..line.settings
-        };
+        let settings = power::Settings { in_outage: outage, ..line.settings };
         let memory = [memory.next(), memory.next()];
-        Watched::new(
-            &line.name,
-            line.tty.as_ref(),
-            settings,
-            refused,
-            memory,
-            start,
-        )
+        Watched::new(&line.name, line.tty.as_ref(), settings, refused, memory, start)
     });
     watched.collect()
 }
@@ -143,10 +118,7 @@ fn watch(cell: &Cell, watched: &mut [Watched<'_>]) -> ! {
         }
         let quiet = (!voice.may_speak(time)).then(|| Voice::again(time));
         let lines = watched.iter().filter_map(|one| one.next(time));
-        let times = lines
-            .chain(again.into_iter().flatten())
-            .chain(quiet)
-            .chain([alive_at]);
+        let times = lines.chain(again.into_iter().flatten()).chain(quiet).chain([alive_at]);
         let deadline = times.min().unwrap_or(alive_at);
         woken = sleep(cell, deadline.saturating_sub(now()));
     }

@@ -61,8 +61,7 @@ impl Row<'_> {
             Some(Err(Errno::ENOTTY)) => return Err(format!("{}: no modem lines", self.line.name)),
             Some(Err(_)) | None => None,
         };
-        self.ups
-            .step(time, lines.map(Lines::inputs), true, &mut |_: Kind| {});
+        self.ups.step(time, lines.map(Lines::inputs), true, &mut |_: Kind| {});
         let status = self.status(lines);
         let bounced = self.ups.glitches().saturating_sub(self.glitches);
         if self.shown == Some((lines, status)) && bounced == 0 {
@@ -93,17 +92,9 @@ impl Row<'_> {
         named: bool,
         colour: bool,
     ) -> String {
-        let ups = if named {
-            format!("{:8} ", self.line.name)
-        } else {
-            String::new()
-        };
+        let ups = if named { format!("{:8} ", self.line.name) } else { String::new() };
         let level = |raised: bool| {
-            if lines.is_some() {
-                if raised { "1" } else { "0" }
-            } else {
-                "-"
-            }
+            if lines.is_some() { if raised { "1" } else { "0" } } else { "-" }
         };
         let at = lines.unwrap_or_default();
         let mut text = format!(
@@ -146,10 +137,5 @@ fn clock() -> String {
             .saturating_add(time.tv_nsec() / 1_000_000)
     });
     let (seconds, millis) = (time / 1000, time % 1000);
-    format!(
-        "{:02}:{:02}:{:02}.{millis:03}",
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60
-    )
+    format!("{:02}:{:02}:{:02}.{millis:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }

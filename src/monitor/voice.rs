@@ -27,12 +27,7 @@ pub(super) struct Voice<'a> {
 
 impl<'a> Voice<'a> {
     pub(super) fn new(events: &'a OwnedFd, log: &'a OwnedFd, now: Duration) -> Voice<'a> {
-        Voice {
-            events,
-            log,
-            tokens: BURST,
-            refilled: now,
-        }
+        Voice { events, log, tokens: BURST, refilled: now }
     }
 
     /// Whether an event that can wait may be said now; if not, look again in [`REFILL`].

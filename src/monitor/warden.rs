@@ -73,20 +73,12 @@ fn enter(plan: Plan) -> Result<Cell, String> {
     let program = filter::monitor(&fds).compile()?;
     let own =
         filter::warden(&fds, plan.link.as_raw_fd(), children.as_fd().as_raw_fd()).compile()?;
-    let more = [
-        fds.poke,
-        fds.events,
-        fds.log,
-        plan.link.as_raw_fd(),
-        children.as_fd().as_raw_fd(),
-    ];
+    let more = [fds.poke, fds.events, fds.log, plan.link.as_raw_fd(), children.as_fd().as_raw_fd()];
     let keep: Vec<RawFd> = [0, 1, 2].into_iter().chain(more).chain(fds.ttys).collect();
     let null = plan.null.as_fd();
     nix::unistd::dup2_stdin(null).map_err(step("stdin"))?;
     nix::unistd::dup2_stdout(null).map_err(step("stdout"))?;
-    let stderr = null
-        .try_clone_to_owned()
-        .map_err(|error| format!("stderr: {error}"))?;
+    let stderr = null.try_clone_to_owned().map_err(|error| format!("stderr: {error}"))?;
     let keep: Vec<RawFd> = keep.into_iter().chain([stderr.as_raw_fd()]).collect();
     raw::one_arena();
     confine(&Walls {
@@ -100,26 +92,10 @@ fn enter(plan: Plan) -> Result<Cell, String> {
     nix::unistd::dup2_stderr(stderr.as_fd()).map_err(step("stderr"))?;
     drop(stderr);
     seccomp::install(&own)?;
-    let Plan {
-        lines,
-        events,
-        log,
-        link,
-        null,
-        ..
-    } = plan;
+    let Plan { lines, events, log, link, null, .. } = plan;
     // Closed with everything else; its owner must not close that number again.
     core::mem::forget(null);
-    Ok(Cell {
-        lines,
-        events,
-        log,
-        poke,
-        link,
-        children,
-        program,
-        memory,
-    })
+    Ok(Cell { lines, events, log, poke, link, children, program, memory })
 }
 
 /// Returns when the parent is gone.

@@ -70,12 +70,7 @@ fn signal(directory: &File, name: &CString, word: Word) -> nix::Result<u8> {
     let waiting = exists();
     let flags =
         OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let file = openat(
-        directory,
-        new.as_c_str(),
-        flags,
-        Mode::from_bits_truncate(0o644),
-    )?;
+    let file = openat(directory, new.as_c_str(), flags, Mode::from_bits_truncate(0o644))?;
     write(&file, word.text().as_bytes())?;
     drop(file);
     renameat(directory, new.as_c_str(), directory, name.as_c_str())?;
@@ -121,13 +116,7 @@ impl Hand {
     /// Descriptors, beside 0 to 2.
     pub(super) fn keep(&self) -> Vec<i32> {
         use std::os::fd::AsRawFd as _;
-        let directory = self
-            .powerstatus
-            .as_ref()
-            .map(|(directory, _)| directory.as_raw_fd());
-        [self.link.as_fd().as_raw_fd()]
-            .into_iter()
-            .chain(directory)
-            .collect()
+        let directory = self.powerstatus.as_ref().map(|(directory, _)| directory.as_raw_fd());
+        [self.link.as_fd().as_raw_fd()].into_iter().chain(directory).collect()
     }
 }

@@ -34,11 +34,7 @@ pub fn run(config: &Config) -> Result<u8, String> {
             Err(error) => failed.push(error),
         }
     }
-    if failed.is_empty() {
-        Ok(status)
-    } else {
-        Err(failed.join("\nupsentry: "))
-    }
+    if failed.is_empty() { Ok(status) } else { Err(failed.join("\nupsentry: ")) }
 }
 
 fn one(config: &Config, ups: &Ups) -> Result<bool, String> {
@@ -123,10 +119,7 @@ struct Sending(Kill);
 
 impl core::fmt::Display for Sending {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Kill {
-            outputs,
-            send_break,
-        } = self.0;
+        let Kill { outputs, send_break } = self.0;
         let mut blank = "";
         for (name, level) in [("DTR", outputs.dtr), ("RTS", outputs.rts)] {
             if let Some(level) = level {
@@ -134,10 +127,6 @@ impl core::fmt::Display for Sending {
                 blank = " ";
             }
         }
-        if send_break {
-            write!(f, "{blank}break")
-        } else {
-            Ok(())
-        }
+        if send_break { write!(f, "{blank}break") } else { Ok(()) }
     }
 }

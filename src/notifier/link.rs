@@ -97,14 +97,7 @@ pub(super) struct Gate {
 impl Gate {
     pub(super) fn new(fd: OwnedFd) -> Gate {
         let decoder = Decoder::default();
-        Gate {
-            fd,
-            decoder,
-            second: Duration::ZERO,
-            lines: 0,
-            bytes: 0,
-            dropped: 0,
-        }
+        Gate { fd, decoder, second: Duration::ZERO, lines: 0, bytes: 0, dropped: 0 }
     }
 
     /// Whether to read it now.

@@ -77,16 +77,8 @@ impl Sink {
     /// Opens and registers the sink for the rest of the process's life. With `stderr` not, it goes to
     /// syslog, else the kernel's log, else (neither is there) stderr.
     pub fn open(stderr: bool) -> &'static Sink {
-        let route = if stderr {
-            Route::Stderr
-        } else {
-            Route::syslog()
-        };
-        let sink = Sink {
-            route,
-            dead: AtomicBool::new(false),
-            dropped: AtomicU64::new(0),
-        };
+        let route = if stderr { Route::Stderr } else { Route::syslog() };
+        let sink = Sink { route, dead: AtomicBool::new(false), dropped: AtomicU64::new(0) };
         let sink: &'static Sink = Box::leak(Box::new(sink));
         // Fails only if there is one already, which was made here.
         let _ = log::set_logger(sink);
@@ -98,10 +90,9 @@ impl Sink {
     pub fn descriptors(&self) -> (Option<RawFd>, Option<RawFd>) {
         match &self.route {
             Route::Stderr => (Some(2), None),
-            Route::Syslog { socket, kmsg } => (
-                kmsg.as_ref().map(AsRawFd::as_raw_fd),
-                socket.as_ref().map(AsRawFd::as_raw_fd),
-            ),
+            Route::Syslog { socket, kmsg } => {
+                (kmsg.as_ref().map(AsRawFd::as_raw_fd), socket.as_ref().map(AsRawFd::as_raw_fd))
+            }
         }
     }
 
@@ -126,9 +117,7 @@ impl Sink {
             }
             Route::Syslog { socket, kmsg } => {
                 let text = Text::<LONGEST>::new(format_args!("<{priority}>{tag}[{id}]: {line}"));
-                let socket = socket
-                    .as_ref()
-                    .filter(|_| !self.dead.load(Ordering::Relaxed));
+                let socket = socket.as_ref().filter(|_| !self.dead.load(Ordering::Relaxed));
                 let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
                 let sent = socket.map(|socket| send(socket.as_raw_fd(), text.bytes(), flags));
                 match (sent, kmsg) {
@@ -149,11 +138,7 @@ impl Route {
     fn syslog() -> Route {
         let socket = UnixDatagram::unbound().ok();
         let socket = socket.filter(|socket| socket.connect("/dev/log").is_ok());
-        let kmsg = OpenOptions::new()
-            .write(true)
-            .open("/dev/kmsg")
-            .ok()
-            .map(OwnedFd::from);
+        let kmsg = OpenOptions::new().write(true).open("/dev/kmsg").ok().map(OwnedFd::from);
         if socket.is_none() && kmsg.is_none() {
             return Route::Stderr;
         }

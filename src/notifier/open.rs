@@ -44,15 +44,9 @@ pub(super) fn check_root(path: &Path) -> Result<(), String> {
             "chroot {shown}: must be a directory of root's that nobody else can write in"
         ));
     }
-    let empty = fs::read_dir(path)
-        .map_err(|error| format!("chroot {shown}: {error}"))?
-        .next()
-        .is_none();
-    if empty {
-        Ok(())
-    } else {
-        Err(format!("chroot {shown}: must be empty"))
-    }
+    let empty =
+        fs::read_dir(path).map_err(|error| format!("chroot {shown}: {error}"))?.next().is_none();
+    if empty { Ok(()) } else { Err(format!("chroot {shown}: must be empty")) }
 }
 
 /// Init's FIFO, write-only and non-blocking. Read-write it would never fail, and swallow 160 requests
@@ -69,9 +63,7 @@ pub(super) fn fifo(path: &Path) -> Result<OwnedFd, String> {
             Ok(fd) => break fd,
             Err(Errno::ENXIO) if Instant::now() < deadline => sleep(Duration::from_millis(100)),
             Err(Errno::ENXIO) => {
-                return Err(format!(
-                    "initctl {shown}: nobody reads it; is process 1 sysvinit?"
-                ));
+                return Err(format!("initctl {shown}: nobody reads it; is process 1 sysvinit?"));
             }
             Err(error) => return Err(format!("initctl {shown}: {error}")),
         }
@@ -111,14 +103,10 @@ pub(super) fn halt(argv: &[String]) -> Result<Vec<CString>, String> {
         return Err(format!("halt {program}: is not a program"));
     }
     if meta.uid() != 0 || meta.mode() & 0o022 != 0 {
-        return Err(format!(
-            "halt {program}: must be root's, and nobody else may write to it"
-        ));
+        return Err(format!("halt {program}: must be root's, and nobody else may write to it"));
     }
     let words = argv.iter().map(|word| CString::new(word.as_str()));
-    words
-        .collect::<Result<_, _>>()
-        .map_err(|error| format!("halt: {error}"))
+    words.collect::<Result<_, _>>().map_err(|error| format!("halt: {error}"))
 }
 
 /// Writes our pid for scripts; emptied at the end, because the jail's root hides the path.
@@ -128,12 +116,7 @@ pub(super) fn halt(argv: &[String]) -> Result<Vec<CString>, String> {
 pub(super) fn pid_file(path: &Path) -> Result<File, String> {
     let write = || -> io::Result<File> {
         let mut options = OpenOptions::new();
-        options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o644)
-            .custom_flags(O_NOFOLLOW);
+        options.write(true).create(true).truncate(true).mode(0o644).custom_flags(O_NOFOLLOW);
         let mut file = options.open(path)?;
         writeln!(file, "{}", std::process::id())?;
         Ok(file)

@@ -76,9 +76,7 @@ enum End {
 impl Parent {
     /// The first entry of the state file.
     pub(super) fn begin(&self) -> std::io::Result<()> {
-        self.entry(word_of(self.judge.last_told()), |entry| {
-            self.state.begin(entry)
-        })
+        self.entry(word_of(self.judge.last_told()), |entry| self.state.begin(entry))
     }
 
     /// Every descriptor, by its use.
@@ -89,12 +87,7 @@ impl Parent {
         let (log_write, log_send) = self.sink.descriptors();
         let started = self.started.as_ref().map(AsRawFd::as_raw_fd);
         let signals = self.signals.as_fd().as_raw_fd();
-        let read = [
-            self.events.as_raw_fd(),
-            self.gate.fd.as_raw_fd(),
-            link,
-            signals,
-        ];
+        let read = [self.events.as_raw_fd(), self.gate.fd.as_raw_fd(), link, signals];
         Fds {
             read: read.into_iter().chain(hand).collect(),
             write: [link]
@@ -201,10 +194,9 @@ impl Parent {
         let what = self.teller.describe(tell);
         match (tell.word, tell.insist, tell.blind) {
             (_, true, _) => say(ALERT, format_args!("still up: init told again: {what}")),
-            (_, _, true) => say(
-                ALERT,
-                format_args!("blind on battery for too long; init told: {what}"),
-            ),
+            (_, _, true) => {
+                say(ALERT, format_args!("blind on battery for too long; init told: {what}"))
+            }
             (Word::Ok, ..) => say(NOTICE, format_args!("mains on; init told: {what}")),
             (Word::Fail, ..) => say(WARNING, format_args!("on battery; init told: {what}")),
             (Word::Low, ..) => say(ALERT, format_args!("battery low; init told: {what}")),
@@ -227,12 +219,7 @@ impl Parent {
         let feeds = self.judge.feeds().iter().zip(&self.names);
         let seen = feeds.map(|(feed, name)| (name.as_str(), feed.last, feed.blind_since.is_some()));
         let seen: Vec<_> = seen.collect();
-        write(Entry {
-            now: word,
-            told: self.judge.last_told(),
-            at,
-            seen: &seen,
-        })
+        write(Entry { now: word, told: self.judge.last_told(), at, seen: &seen })
     }
 
     fn convict(&mut self, violation: Violation) {
@@ -244,10 +231,7 @@ impl Parent {
             _ => None,
         };
         let who = who.map_or("", String::as_str);
-        say(
-            ALERT,
-            format_args!("monitor convicted: {violation} {who}; it is being replaced"),
-        );
+        say(ALERT, format_args!("monitor convicted: {violation} {who}; it is being replaced"));
         self.link.kill();
     }
 
@@ -284,10 +268,7 @@ impl Parent {
         let at = self.respawn.after(time, counted);
         if at.saturating_sub(time) > Duration::from_secs(1) {
             let pause = at.saturating_sub(time).as_secs();
-            say(
-                ALERT,
-                format_args!("too many monitors end badly; the next starts in {pause}s"),
-            );
+            say(ALERT, format_args!("too many monitors end badly; the next starts in {pause}s"));
         }
         self.link.stage = Stage::Pausing(at);
     }
@@ -308,16 +289,9 @@ impl Parent {
         if known && !self.ready {
             self.ready = true;
             self.record(word_of(self.judge.last_told()));
-            let on_mains = self
-                .judge
-                .feeds()
-                .iter()
-                .filter(|feed| feed.last == Some(Power::Mains))
-                .count();
-            say(
-                NOTICE,
-                format_args!("ready: {on_mains} of {} UPS on mains", self.names.len()),
-            );
+            let on_mains =
+                self.judge.feeds().iter().filter(|feed| feed.last == Some(Power::Mains)).count();
+            say(NOTICE, format_args!("ready: {on_mains} of {} UPS on mains", self.names.len()));
         }
         let late = time.saturating_sub(self.began) >= START;
         if (self.ready || late)
@@ -336,16 +310,10 @@ impl Parent {
                 .and_then(|signal| Signal::try_from(signal).ok())
             {
                 Some(Signal::SIGHUP) => {
-                    say(
-                        NOTICE,
-                        format_args!("SIGHUP: nothing is read again; restart to reload"),
-                    );
+                    say(NOTICE, format_args!("SIGHUP: nothing is read again; restart to reload"));
                 }
                 Some(signal) => {
-                    say(
-                        NOTICE,
-                        format_args!("{signal}: stopping; init is told nothing"),
-                    );
+                    say(NOTICE, format_args!("{signal}: stopping; init is told nothing"));
                     return Some(End::Stopped);
                 }
                 None => {}
@@ -357,10 +325,7 @@ impl Parent {
     /// What only a restart mends: ends the process where somebody restarts it, else says so again and
     /// again. On battery a parent that can still tell init stays until it has.
     fn trouble(&mut self, time: Duration) -> Option<End> {
-        let dropped = self
-            .sink
-            .dropped()
-            .saturating_add(core::mem::take(&mut self.gate.dropped));
+        let dropped = self.sink.dropped().saturating_add(core::mem::take(&mut self.gate.dropped));
         if dropped > 0 {
             say(WARNING, format_args!("{dropped} log lines were dropped"));
         }
@@ -376,11 +341,7 @@ impl Parent {
                 EMERG,
                 format_args!(
                     "{}; ending",
-                    if dead {
-                        "init cannot be told"
-                    } else {
-                        "the warden is gone"
-                    }
+                    if dead { "init cannot be told" } else { "the warden is gone" }
                 ),
             );
             return Some(End::Failed);
@@ -398,12 +359,7 @@ impl Parent {
     }
 
     fn remind_of_blindness(&mut self, time: Duration) {
-        let blind = self.ready
-            && self
-                .judge
-                .feeds()
-                .iter()
-                .any(|feed| feed.blind_since.is_some());
+        let blind = self.ready && self.judge.feeds().iter().any(|feed| feed.blind_since.is_some());
         let Some(at) = self.blind_at.filter(|_| blind) else {
             self.blind_at = blind.then(|| time.saturating_add(REMIND_BLIND));
             return;
@@ -428,24 +384,12 @@ impl Parent {
             _ => None,
         };
         let silence = running.then(|| {
-            self.guard
-                .due(self.judge.all_on_mains())
-                .saturating_add(Duration::from_millis(1))
+            self.guard.due(self.judge.all_on_mains()).saturating_add(Duration::from_millis(1))
         });
         let told = self.judge.next(time).filter(|_| self.teller.open());
-        let start = self
-            .started
-            .as_ref()
-            .map(|_| self.began.saturating_add(START));
-        let times = [
-            pausing,
-            silence,
-            told,
-            start,
-            self.gate.next(),
-            self.teller.next(),
-            self.blind_at,
-        ];
+        let start = self.started.as_ref().map(|_| self.began.saturating_add(START));
+        let times =
+            [pausing, silence, told, start, self.gate.next(), self.teller.next(), self.blind_at];
         let times = times.into_iter().chain([self.remind_at]).flatten();
         let timeout = times.min().map(|at| at.saturating_sub(now()));
         let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
@@ -479,10 +423,8 @@ impl Parent {
         let mut left = vec![self.link.fd.as_fd()];
         left.extend(hand);
         while !left.is_empty() && now() < deadline {
-            let mut fds: Vec<_> = left
-                .iter()
-                .map(|fd| PollFd::new(*fd, PollFlags::POLLIN))
-                .collect();
+            let mut fds: Vec<_> =
+                left.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
             if process::wait(&mut fds, Some(deadline.saturating_sub(now()))).is_err() {
                 break;
             }

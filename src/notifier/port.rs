@@ -91,9 +91,7 @@ fn quiet(tty: &OwnedFd) -> nix::Result<()> {
     let mut modes = termios::tcgetattr(tty)?;
     termios::cfmakeraw(&mut modes);
     modes.control_flags.insert(ControlFlags::CLOCAL);
-    modes
-        .control_flags
-        .remove(ControlFlags::HUPCL | ControlFlags::CRTSCTS | ControlFlags::CREAD);
+    modes.control_flags.remove(ControlFlags::HUPCL | ControlFlags::CRTSCTS | ControlFlags::CREAD);
     termios::cfsetspeed(&mut modes, BaudRate::B0)?;
     termios::tcsetattr(tty, SetArg::TCSANOW, &modes)
 }

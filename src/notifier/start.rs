@@ -106,20 +106,8 @@ pub fn run(config: &Config, mode: Mode, jail: Enter) -> Result<u8, String> {
     process::block_signals().map_err(step("signal mask"))?;
     let hand = hand(config, &opened)?;
     let (link, events, log) = fork_warden(config, &opened, jail)?;
-    let parent = assemble(
-        config,
-        opened,
-        Ends {
-            link,
-            events,
-            log,
-            hand,
-            started,
-            pid_file,
-            sink,
-            mode,
-        },
-    )?;
+    let parent =
+        assemble(config, opened, Ends { link, events, log, hand, started, pid_file, sink, mode })?;
     parent.run()
 }
 
@@ -142,11 +130,7 @@ fn open_all(config: &Config) -> Result<Opened, String> {
         }
         Record::default()
     });
-    let ttys = config
-        .ups
-        .iter()
-        .map(open_port)
-        .collect::<Result<Vec<_>, _>>()?;
+    let ttys = config.ups.iter().map(open_port).collect::<Result<Vec<_>, _>>()?;
     let set_at = now();
     let fifo = match route.via {
         Via::Initctl => {
@@ -156,21 +140,9 @@ fn open_all(config: &Config) -> Result<Opened, String> {
         }
         Via::Signal | Via::Command => None,
     };
-    let null = std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/null");
+    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null");
     let null = null.map_err(|error| format!("/dev/null: {error}"))?.into();
-    Ok(Opened {
-        route,
-        users,
-        ttys,
-        set_at,
-        fifo,
-        state,
-        record,
-        null,
-    })
+    Ok(Opened { route, users, ttys, set_at, fifo, state, record, null })
 }
 
 fn open_port(ups: &Ups) -> Result<Option<OwnedFd>, String> {
@@ -229,25 +201,14 @@ fn greet(config: &Config, opened: &Opened, sink: &Sink) {
     let (version, ups) = (env!("CARGO_PKG_VERSION"), config.ups.len());
     say(
         NOTICE,
-        format_args!(
-            "upsentry {version}: {ups} UPS, via {}{chosen}",
-            via::name(route.via)
-        ),
+        format_args!("upsentry {version}: {ups} UPS, via {}{chosen}", via::name(route.via)),
     );
     for warning in &config.warnings {
         say(WARNING, format_args!("{warning}"));
     }
-    for (ups, _) in config
-        .ups
-        .iter()
-        .zip(&opened.ttys)
-        .filter(|(_, tty)| tty.is_none())
-    {
+    for (ups, _) in config.ups.iter().zip(&opened.ttys).filter(|(_, tty)| tty.is_none()) {
         let Watch::Line(path) = &ups.watch;
-        say(
-            ALERT,
-            format_args!("{}: {} is absent", ups.name, path.display()),
-        );
+        say(ALERT, format_args!("{}: {} is absent", ups.name, path.display()));
     }
     if !sink.uses_stderr() {
         for fd in [0, 1] {
@@ -271,21 +232,13 @@ fn hand(config: &Config, opened: &Opened) -> Result<Option<OwnedFd>, String> {
         Via::Signal => Some(open::powerstatus(&config.powerstatus)?),
         Via::Initctl | Via::Command => None,
     };
-    let halt = if route.halt.is_empty() {
-        None
-    } else {
-        Some(open::halt(&route.halt)?)
-    };
+    let halt = if route.halt.is_empty() { None } else { Some(open::halt(&route.halt)?) };
     let (ours, theirs) = pair()?;
     if let ForkResult::Parent { .. } = raw::fork().map_err(|error| format!("fork: {error}"))? {
         return Ok(Some(ours));
     }
     process::name(c"upsentry-hand");
-    let hand = Hand {
-        link: theirs,
-        powerstatus,
-        halt,
-    };
+    let hand = Hand { link: theirs, powerstatus, halt };
     if let Err(error) = confine_hand(&hand, &opened.null) {
         eprintln!("upsentry: hand: {error}");
         raw::exit(1)
@@ -310,10 +263,7 @@ fn confine_hand(hand: &Hand, null: &OwnedFd) -> Result<(), String> {
     confine::drop_bounding()?;
     confine::drop_held()?;
     nix::sys::prctl::set_no_new_privs().map_err(step("no_new_privs"))?;
-    let directory = hand
-        .powerstatus
-        .as_ref()
-        .map_or(-1, |(directory, _)| directory.as_raw_fd());
+    let directory = hand.powerstatus.as_ref().map_or(-1, |(directory, _)| directory.as_raw_fd());
     seccomp::install(&filter::hand(hand.link.as_raw_fd(), directory).compile()?)
 }
 
@@ -328,22 +278,15 @@ fn fork_warden(
     let (events_out, events) = pipe2(OFlag::O_CLOEXEC).map_err(step("pipe"))?;
     let (log_out, log) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(step("pipe"))?;
     // The parent never waits for the monitor. The monitor may wait for the parent, but not for the log.
-    nix::fcntl::fcntl(
-        &events_out,
-        nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK),
-    )
-    .map_err(step("pipe"))?;
+    nix::fcntl::fcntl(&events_out, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
+        .map_err(step("pipe"))?;
     if let ForkResult::Parent { .. } = raw::fork().map_err(step("fork"))? {
         return Ok((ours, events_out, log_out));
     }
     let copy = |fd: &OwnedFd| fd.try_clone();
-    let ttys = opened
-        .ttys
-        .iter()
-        .map(|tty| tty.as_ref().map(copy).transpose());
-    let jail_fds = ttys
-        .collect::<Result<Vec<_>, _>>()
-        .and_then(|ttys| Ok((ttys, copy(&opened.null)?)));
+    let ttys = opened.ttys.iter().map(|tty| tty.as_ref().map(copy).transpose());
+    let jail_fds =
+        ttys.collect::<Result<Vec<_>, _>>().and_then(|ttys| Ok((ttys, copy(&opened.null)?)));
     match jail_fds {
         Ok((ttys, null)) => jail(
             config,
@@ -390,21 +333,11 @@ struct Ends {
 /// Makes the parent of what was opened, and takes root from it.
 fn assemble(config: &Config, opened: Opened, ends: Ends) -> Result<Parent, String> {
     let time = now();
-    let mask: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]
-        .into_iter()
-        .collect();
+    let mask: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
     let signals = signals.map_err(|error| format!("signalfd: {error}"))?;
     let actions = opened.route.actions;
-    let Opened {
-        users,
-        fifo,
-        state,
-        record,
-        null,
-        ttys,
-        ..
-    } = opened;
+    let Opened { users, fifo, state, record, null, ttys, .. } = opened;
     // The jail's from here on. Closing it is all: exclusiveness stays with who still holds it.
     drop(ttys);
     let parent = Parent {
@@ -412,19 +345,13 @@ fn assemble(config: &Config, opened: Opened, ends: Ends) -> Result<Parent, Strin
         guard: Guard::new(config.ups.iter().map(|ups| (ups.name.as_str(), ups.settle))),
         judge: judge(config, &record, Teller::low_is_final(actions), time),
         respawn: Respawn::default(),
-        link: Link {
-            fd: ends.link,
-            stage: Stage::Starting,
-        },
+        link: Link { fd: ends.link, stage: Stage::Starting },
         events: ends.events,
         gate: Gate::new(ends.log),
         teller: Teller {
             actions,
             sleep_time: config.sleep_time,
-            fifo: fifo.map(|fd| Fifo {
-                fd,
-                line: Lifeline::default(),
-            }),
+            fifo: fifo.map(|fd| Fifo { fd, line: Lifeline::default() }),
             hand: ends.hand.map(HandLink::new),
         },
         state,
@@ -447,30 +374,16 @@ fn assemble(config: &Config, opened: Opened, ends: Ends) -> Result<Parent, Strin
 }
 
 fn judge(config: &Config, record: &Record, low_is_final: bool, time: Duration) -> Judge {
-    let settings = judge::Settings {
-        need: config.need,
-        low_is_final,
-        insist: config.insist,
-    };
+    let settings = judge::Settings { need: config.need, low_is_final, insist: config.insist };
     let feeds = config.ups.iter().map(|ups| {
-        let grace = if ups.blind_grace_applies() {
-            ups.cable_grace
-        } else {
-            Duration::ZERO
-        };
-        let settings = FeedSettings {
-            weight: ups.power,
-            blind_after: ups.blind_after,
-            cable_grace: grace,
-        };
+        let grace = if ups.blind_grace_applies() { ups.cable_grace } else { Duration::ZERO };
+        let settings =
+            FeedSettings { weight: ups.power, blind_after: ups.blind_after, cable_grace: grace };
         let seen = record.seen.iter().find(|(name, _)| *name == ups.name);
         Feed::new(settings, seen.map(|(_, power)| *power), time)
     });
     if record.told != Told::Ok {
-        say(
-            NOTICE,
-            format_args!("init was told {:?} before this start", record.told),
-        );
+        say(NOTICE, format_args!("init was told {:?} before this start", record.told));
     }
     Judge::new(settings, feeds, record.told)
 }
@@ -486,30 +399,16 @@ fn confine_parent(
     let fds = parent.descriptors();
     let program = filter::parent(&fds).compile()?;
     let more = [&fds.read, &fds.write, &fds.pwrite, &fds.truncate, &fds.send];
-    let keep: Vec<RawFd> = [0, 1, 2]
-        .into_iter()
-        .chain(more.into_iter().flatten().copied())
-        .collect();
+    let keep: Vec<RawFd> =
+        [0, 1, 2].into_iter().chain(more.into_iter().flatten().copied()).collect();
     if !parent.sink.uses_stderr() {
         nix::unistd::dup2_stderr(null.as_fd()).map_err(step("stderr"))?;
     }
     // Closed with all the rest.
     core::mem::forget(null);
-    let walls = Walls {
-        keep: &keep,
-        root,
-        uid: who.uid,
-        gid: who.gid,
-        file_size: 1 << 20,
-        scoped: true,
-    };
+    let walls =
+        Walls { keep: &keep, root, uid: who.uid, gid: who.gid, file_size: 1 << 20, scoped: true };
     let landlock = confine::confine(&walls)?;
-    say(
-        NOTICE,
-        format_args!(
-            "runs as {} without a right; Landlock {landlock:?}",
-            who.name
-        ),
-    );
+    say(NOTICE, format_args!("runs as {} without a right; Landlock {landlock:?}", who.name));
     seccomp::install(&program)
 }

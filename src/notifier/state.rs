@@ -37,10 +37,7 @@ impl Boot {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let stat = read("/proc/1/stat");
         // After the command in parentheses, which may hold anything: field 22 of the whole.
-        let init = stat
-            .rsplit(')')
-            .next()
-            .and_then(|rest| rest.split_whitespace().nth(19));
+        let init = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(19));
         Boot {
             id: read("/proc/sys/kernel/random/boot_id").trim().to_owned(),
             init: init.unwrap_or("").to_owned(),
@@ -59,10 +56,7 @@ pub struct Record {
 
 impl Default for Record {
     fn default() -> Record {
-        Record {
-            told: Told::Ok,
-            seen: Vec::new(),
-        }
+        Record { told: Told::Ok, seen: Vec::new() }
     }
 }
 
@@ -104,17 +98,10 @@ impl StateFile {
     pub fn open(path: &Path, ups: usize) -> Result<(StateFile, Result<Record, Unusable>), String> {
         let shown = path.display();
         let mut options = OpenOptions::new();
-        options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o644);
+        options.read(true).write(true).create(true).truncate(false).mode(0o644);
         let file = options.custom_flags(O_NOFOLLOW).open(path);
         let file = file.map_err(|error| format!("state file {shown}: {error}"))?;
-        let meta = file
-            .metadata()
-            .map_err(|error| format!("state file {shown}: {error}"))?;
+        let meta = file.metadata().map_err(|error| format!("state file {shown}: {error}"))?;
         if !meta.is_file() || meta.uid() != 0 {
             return Err(format!("state file {shown}: is not a plain file of root's"));
         }
@@ -129,11 +116,7 @@ impl StateFile {
         })?;
         let boot = Boot::current();
         let size = REST.saturating_add(PER_UPS.saturating_mul(ups));
-        let record = if readable {
-            read(&text, &boot)
-        } else {
-            Err(Unusable::Foreign)
-        };
+        let record = if readable { read(&text, &boot) } else { Err(Unusable::Foreign) };
         Ok((StateFile { file, boot, size }, record))
     }
 
@@ -144,8 +127,7 @@ impl StateFile {
     /// What pwrite(2) and ftruncate(2) say.
     pub fn begin(&self, entry: Entry<'_>) -> std::io::Result<()> {
         self.write(entry)?;
-        self.file
-            .set_len(u64::try_from(self.size).unwrap_or(LARGEST))
+        self.file.set_len(u64::try_from(self.size).unwrap_or(LARGEST))
     }
 
     /// Writes the whole entry in one call.
@@ -167,11 +149,7 @@ impl StateFile {
         );
         for (name, power, blind) in entry.seen {
             let power = power.map_or('?', Power::letter);
-            let _ = writeln!(
-                text,
-                "ups {name} {power}{}",
-                if *blind { " blind" } else { "" }
-            );
+            let _ = writeln!(text, "ups {name} {power}{}", if *blind { " blind" } else { "" });
         }
         text.push_str("end\n");
         // Always the same length, so that no tail of an older entry is left.
@@ -197,8 +175,7 @@ fn told_text(told: Told) -> &'static str {
 }
 
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
 }
 
 /// Reads a record; an empty file is a record of nothing.
@@ -214,22 +191,15 @@ fn read(text: &str, boot: &Boot) -> Result<Record, Unusable> {
         return Err(Unusable::OtherBoot);
     }
     let told = [Told::Ok, Told::Fail, Told::Low, Told::Final];
-    let told = told
-        .into_iter()
-        .find(|told| Some(told_text(*told)) == field(text, "told"));
+    let told = told.into_iter().find(|told| Some(told_text(*told)) == field(text, "told"));
     let seen = text.lines().filter_map(|line| {
         let mut words = line.strip_prefix("ups ")?.split(' ');
         let (name, letter) = (words.next()?, words.next()?);
         let powers = [Power::Mains, Power::Battery, Power::Low];
-        let power = powers
-            .into_iter()
-            .find(|power| letter == power.letter().to_string())?;
+        let power = powers.into_iter().find(|power| letter == power.letter().to_string())?;
         Some((name.to_owned(), power))
     });
-    Ok(Record {
-        told: told.ok_or(foreign)?,
-        seen: seen.collect(),
-    })
+    Ok(Record { told: told.ok_or(foreign)?, seen: seen.collect() })
 }
 
 #[cfg(test)]

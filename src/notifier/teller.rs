@@ -46,14 +46,7 @@ pub(super) struct HandLink {
 
 impl HandLink {
     pub(super) fn new(fd: OwnedFd) -> HandLink {
-        HandLink {
-            fd,
-            asked: None,
-            ready: false,
-            dead: false,
-            tries: 0,
-            again_at: None,
-        }
+        HandLink { fd, asked: None, ready: false, dead: false, tries: 0, again_at: None }
     }
 
     fn ask(&mut self, byte: u8) -> bool {
@@ -149,10 +142,7 @@ impl Teller {
                 ),
             ),
             Some(Loud::Back(long)) => {
-                say(
-                    NOTICE,
-                    format_args!("init reads its FIFO again, after {}s", long.as_secs()),
-                );
+                say(NOTICE, format_args!("init reads its FIFO again, after {}s", long.as_secs()));
             }
             Some(Loud::Dead) => say(
                 EMERG,
@@ -188,28 +178,18 @@ impl Teller {
             (DONE, false) => {}
             (DONE, true) => say(NOTICE, format_args!("the halt command ended with status 0")),
             (UNREAD, false) => {
-                say(
-                    EMERG,
-                    format_args!("init did not read the powerstatus file within 10s"),
-                );
+                say(EMERG, format_args!("init did not read the powerstatus file within 10s"));
             }
             (status, true) => {
                 hand.tries = hand.tries.saturating_sub(1);
                 hand.again_at = (hand.tries > 0).then(|| now.saturating_add(PAUSE));
-                let more = if hand.tries > 0 {
-                    "again in 10s"
-                } else {
-                    "no more tries"
-                };
+                let more = if hand.tries > 0 { "again in 10s" } else { "no more tries" };
                 match status {
                     FAILED => say(
                         ALERT,
                         format_args!("the halt command could not be run or was killed; {more}"),
                     ),
-                    127 => say(
-                        ALERT,
-                        format_args!("the halt command cannot be executed; {more}"),
-                    ),
+                    127 => say(ALERT, format_args!("the halt command cannot be executed; {more}")),
                     _ => say(
                         ALERT,
                         format_args!("the halt command failed with status {status}; {more}"),
@@ -226,11 +206,7 @@ impl Teller {
     /// Does what is due without a new word.
     pub(super) fn tick(&mut self, now: Duration) {
         // Each time that we are awake anyway, so that a FIFO that was removed is found before an outage.
-        if self
-            .fifo
-            .as_ref()
-            .is_some_and(|fifo| fifo.line.next().is_none_or(|at| now >= at))
-        {
+        if self.fifo.as_ref().is_some_and(|fifo| fifo.line.next().is_none_or(|at| now >= at)) {
             self.look(now);
         }
         if let Some(hand) = &mut self.hand
@@ -238,10 +214,7 @@ impl Teller {
         {
             hand.again_at = None;
             if !hand.ask(Word::Shutdown.byte()) {
-                say(
-                    ERROR,
-                    format_args!("the halt command could not be tried again"),
-                );
+                say(ERROR, format_args!("the halt command could not be tried again"));
             }
         }
     }
@@ -275,10 +248,7 @@ fn look(fd: BorrowedFd<'_>) -> Look {
     if process::wait(&mut fds, Some(Duration::ZERO)).is_err() {
         return Look::Gap;
     }
-    let seen = fds
-        .iter()
-        .find_map(|fd| fd.revents())
-        .unwrap_or(PollFlags::empty());
+    let seen = fds.iter().find_map(|fd| fd.revents()).unwrap_or(PollFlags::empty());
     let linked = match fstat(fd) {
         Ok(meta) => meta.st_nlink > 0,
         Err(Errno::EBADF) => false,
@@ -287,11 +257,7 @@ fn look(fd: BorrowedFd<'_>) -> Look {
             true
         }
     };
-    match (
-        linked,
-        seen.contains(PollFlags::POLLERR),
-        seen.contains(PollFlags::POLLOUT),
-    ) {
+    match (linked, seen.contains(PollFlags::POLLERR), seen.contains(PollFlags::POLLOUT)) {
         (false, _, _) => Look::Dead,
         (true, false, true) => Look::Reader,
         (true, _, _) => Look::Gap,

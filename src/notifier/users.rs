@@ -57,9 +57,7 @@ fn identity(spec: &UserSpec, directive: &str) -> Result<Identity, String> {
         }
     };
     if uid.is_root() || gid.as_raw() == 0 {
-        return Err(format!(
-            "{directive} {name}: is root or in root's group; it must be neither"
-        ));
+        return Err(format!("{directive} {name}: is root or in root's group; it must be neither"));
     }
     Ok(Identity { name, uid, gid })
 }

@@ -35,10 +35,7 @@ impl Init {
         let usual = ["/run/initctl", "/dev/initctl"].map(Path::new);
         let fifo = match fifo {
             Some(path) => is_fifo(path).then(|| path.to_owned()),
-            None => usual
-                .into_iter()
-                .find(|path| is_fifo(path))
-                .map(Path::to_owned),
+            None => usual.into_iter().find(|path| is_fifo(path)).map(Path::to_owned),
         };
         Init {
             name: name.trim().to_owned(),
@@ -78,12 +75,7 @@ pub struct Actions {
 impl Actions {
     fn new(via: Via, tell: Tell) -> Actions {
         let (ok, fail, low, shutdown) = match via {
-            Via::Initctl => (
-                Action::Ok,
-                Action::Fail,
-                Action::Low,
-                Action::Runlevel(b'0'),
-            ),
+            Via::Initctl => (Action::Ok, Action::Fail, Action::Low, Action::Runlevel(b'0')),
             Via::Signal => (Action::Ok, Action::Fail, Action::Low, Action::Low),
             Via::Command => (Action::None, Action::None, Action::Halt, Action::Halt),
         };
@@ -124,11 +116,7 @@ pub fn route(config: &Config, init: &Init) -> Result<Route, String> {
         }
     };
     let actions = Actions::new(via, config.tell);
-    let halt = if actions.all().contains(&Action::Halt) {
-        halt
-    } else {
-        Vec::new()
-    };
+    let halt = if actions.all().contains(&Action::Halt) { halt } else { Vec::new() };
     let messages = [Action::Ok, Action::Fail, Action::Low];
     for action in actions.all() {
         let runlevel = matches!(action, Action::Runlevel(_));
@@ -140,21 +128,13 @@ pub fn route(config: &Config, init: &Init) -> Result<Route, String> {
                 Action::Low => "low",
                 _ => "runlevel",
             };
-            return Err(format!(
-                "tell … {action} does not go with via {}",
-                name(via)
-            ));
+            return Err(format!("tell … {action} does not go with via {}", name(via)));
         }
         if action == Action::Halt && halt.is_empty() {
             return Err("an action is `halt`, but no `halt COMMAND` is given".to_owned());
         }
     }
-    Ok(Route {
-        via,
-        chosen: config.via.is_none(),
-        halt,
-        actions,
-    })
+    Ok(Route { via, chosen: config.via.is_none(), halt, actions })
 }
 
 /// As in the configuration.
@@ -168,9 +148,6 @@ pub fn name(via: Via) -> &'static str {
 
 fn systemctl() -> Vec<String> {
     let paths = ["/usr/bin/systemctl", "/bin/systemctl"];
-    let path = paths
-        .into_iter()
-        .find(|path| Path::new(path).exists())
-        .unwrap_or("/bin/systemctl");
+    let path = paths.into_iter().find(|path| Path::new(path).exists()).unwrap_or("/bin/systemctl");
     vec![path.to_owned(), "poweroff".to_owned()]
 }

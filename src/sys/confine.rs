@@ -70,12 +70,7 @@ pub fn drop_bounding() -> Result<(), String> {
 /// # Errors
 /// Names the set.
 pub fn drop_held() -> Result<(), String> {
-    for set in [
-        CapSet::Ambient,
-        CapSet::Inheritable,
-        CapSet::Effective,
-        CapSet::Permitted,
-    ] {
+    for set in [CapSet::Ambient, CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
         caps::clear(None, set).map_err(|error| format!("{set:?} set: {error}"))?;
     }
     Ok(())
@@ -84,10 +79,7 @@ pub fn drop_held() -> Result<(), String> {
 fn limit(walls: &Walls<'_>) -> Result<(), String> {
     let highest = walls.keep.iter().copied().max().unwrap_or(2);
     // poll() refuses more descriptors than this limit, so not 0.
-    let files = u64::try_from(highest)
-        .unwrap_or(0)
-        .saturating_add(1)
-        .max(16);
+    let files = u64::try_from(highest).unwrap_or(0).saturating_add(1).max(16);
     let limits = [
         (Resource::RLIMIT_CORE, 0),
         (Resource::RLIMIT_FSIZE, walls.file_size),
@@ -113,9 +105,7 @@ fn landlock(scoped: bool) -> Result<RulesetStatus, String> {
     if scoped {
         rules = rules.scope(Scope::from_all(LANDLOCK)).map_err(text)?;
     }
-    let status = rules
-        .create()
-        .and_then(landlock::RulesetCreated::restrict_self);
+    let status = rules.create().and_then(landlock::RulesetCreated::restrict_self);
     Ok(status.map_err(text)?.ruleset)
 }
 

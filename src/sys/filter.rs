@@ -49,10 +49,7 @@ impl Allow {
             };
             SeccompCondition::new(index, SeccompCmpArgLen::Dword, operator, u64::from(value))
         });
-        match conditions
-            .collect::<Result<Vec<_>, _>>()
-            .and_then(SeccompRule::new)
-        {
+        match conditions.collect::<Result<Vec<_>, _>>().and_then(SeccompRule::new) {
             Ok(rule) => self.rules.entry(call).or_default().push(rule),
             Err(error) => self.error = Some(error.to_string()),
         }

@@ -56,10 +56,7 @@ pub fn modem_count(tty: BorrowedFd<'_>) -> nix::Result<c_int> {
     let mut counters: [c_int; 20] = [0; 20];
     // SAFETY: TIOCGICOUNT writes one serial_icounter_struct, which is exactly this array.
     unsafe { ioctl::tiocgicount(tty.as_raw_fd(), &raw mut counters) }?;
-    Ok(counters
-        .iter()
-        .take(4)
-        .fold(0, |sum: c_int, count| sum.wrapping_add(*count)))
+    Ok(counters.iter().take(4).fold(0, |sum: c_int, count| sum.wrapping_add(*count)))
 }
 
 /// Bytes in a pipe that nobody has read yet; works on either end.
@@ -95,11 +92,7 @@ pub fn for_ever(fd: BorrowedFd<'_>) -> BorrowedFd<'static> {
 pub fn adopt(tty: OwnedFd) -> Result<TTYPort, TTYPort> {
     // SAFETY: the descriptor is open and ours alone; the port takes over its ownership.
     let port = unsafe { TTYPort::from_raw_fd(tty.into_raw_fd()) };
-    if port.exclusive() {
-        Ok(port)
-    } else {
-        Err(port)
-    }
+    if port.exclusive() { Ok(port) } else { Err(port) }
 }
 
 /// The descriptor of a port. Not by dropping the port: that gives up exclusiveness for everyone who
@@ -130,10 +123,7 @@ pub fn exit(status: c_int) -> ! {
 /// # Errors
 /// The kernel refuses (older than 5.9).
 pub fn close_all_but(keep: &[RawFd]) -> nix::Result<()> {
-    let mut sorted: Vec<u32> = keep
-        .iter()
-        .filter_map(|fd| u32::try_from(*fd).ok())
-        .collect();
+    let mut sorted: Vec<u32> = keep.iter().filter_map(|fd| u32::try_from(*fd).ok()).collect();
     sorted.sort_unstable();
     let mut first = 0;
     for kept in sorted.into_iter().map(Some).chain([None]) {
@@ -162,14 +152,8 @@ pub fn close_inherited() {
 /// The kernel refuses (older than 5.11).
 pub fn close_on_exec_above_2() -> nix::Result<()> {
     // SAFETY: CLOSE_RANGE_CLOEXEC closes nothing now.
-    let done = unsafe {
-        libc::syscall(
-            libc::SYS_close_range,
-            3,
-            u32::MAX,
-            libc::CLOSE_RANGE_CLOEXEC,
-        )
-    };
+    let done =
+        unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     nix::errno::Errno::result(done).map(drop)
 }
 

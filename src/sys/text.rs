@@ -12,10 +12,7 @@ pub struct Text<const N: usize> {
 impl<const N: usize> Text<N> {
     /// The formatted text, cut at `N` bytes.
     pub fn new(arguments: fmt::Arguments<'_>) -> Text<N> {
-        let mut text = Text {
-            bytes: [0; N],
-            length: 0,
-        };
+        let mut text = Text { bytes: [0; N], length: 0 };
         // An Err here is only the cut.
         let _ = fmt::Write::write_fmt(&mut text, arguments);
         text

@@ -54,10 +54,7 @@ impl Lifeline {
         match look {
             _ if self.dead => None,
             Look::Dead => {
-                *self = Lifeline {
-                    dead: true,
-                    ..Lifeline::default()
-                };
+                *self = Lifeline { dead: true, ..Lifeline::default() };
                 Some(Loud::Dead)
             }
             Look::Reader => {

@@ -31,10 +31,7 @@ impl Message {
     /// One request. `sleep_time` (seconds, at least 1): init keeps it as its grace between TERM and KILL,
     /// from every request, so it is never 0.
     pub fn new(command: Command, sleep_time: u8) -> Message {
-        let mut message = Message {
-            bytes: [0; 2 * SIZE],
-            length: 0,
-        };
+        let mut message = Message { bytes: [0; 2 * SIZE], length: 0 };
         if command == Command::Runlevel(b'0') {
             // Without it the halt script only halts, and does not call the hook that cuts the UPS.
             message.push(6, 0, sleep_time, b"INIT_HALT=POWEROFF");
@@ -55,12 +52,7 @@ impl Message {
     }
 
     fn push(&mut self, command: u32, runlevel: u8, sleep_time: u8, data: &[u8]) {
-        let words = [
-            MAGIC,
-            command,
-            u32::from(runlevel),
-            u32::from(sleep_time.max(1)),
-        ];
+        let words = [MAGIC, command, u32::from(runlevel), u32::from(sleep_time.max(1))];
         let header = words.into_iter().flat_map(u32::to_ne_bytes);
         let data = data.iter().copied().take(SIZE - HEADER);
         let slots = self.bytes.iter_mut().skip(self.length);

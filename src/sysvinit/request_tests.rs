@@ -13,11 +13,9 @@ fn request(command: i32, runlevel: u8, sleeptime: i32, data: &[u8]) -> Vec<u8> {
 
 #[test]
 fn power_commands_are_one_request_each() {
-    for (command, number) in [
-        (Command::PowerFail, 2),
-        (Command::PowerFailNow, 3),
-        (Command::PowerOk, 4),
-    ] {
+    for (command, number) in
+        [(Command::PowerFail, 2), (Command::PowerFailNow, 3), (Command::PowerOk, 4)]
+    {
         let message = Message::new(command, 5);
         assert_eq!(message.bytes(), request(number, 0, 5, b""));
         assert_eq!(message.bytes().len(), 384);
@@ -29,10 +27,7 @@ fn power_commands_are_one_request_each() {
 fn power_fail_byte_for_byte() {
     let message = Message::new(Command::PowerFail, 5);
     let (header, data) = message.bytes().split_at(16);
-    assert_eq!(
-        header,
-        b"\x69\x19\x09\x03\x02\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00"
-    );
+    assert_eq!(header, b"\x69\x19\x09\x03\x02\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00");
     assert_eq!(data, [0; 368]);
 }
 
@@ -40,10 +35,7 @@ fn power_fail_byte_for_byte() {
 #[test]
 fn runlevel_0_is_two_requests_in_one_message_and_poweroff_comes_first() {
     let message = Message::new(Command::Runlevel(b'0'), 9);
-    let expected = [
-        request(6, 0, 9, b"INIT_HALT=POWEROFF\0"),
-        request(1, b'0', 9, b""),
-    ];
+    let expected = [request(6, 0, 9, b"INIT_HALT=POWEROFF\0"), request(1, b'0', 9, b"")];
     assert_eq!(message.bytes(), expected.concat());
     assert_eq!(message.bytes().len(), 768);
 }

@@ -17,24 +17,9 @@ pub struct Event {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// The UPS moved its lines; `woke` calls of TIOCMIWAIT ended by it.
-    In {
-        port: String,
-        cts: bool,
-        dsr: bool,
-        dcd: bool,
-        rng: bool,
-        woke: u32,
-    },
+    In { port: String, cts: bool, dsr: bool, dcd: bool, rng: bool, woke: u32 },
     /// Outputs were driven: by `set`, `bis`, `bic`, or by the driver at `open`, `close`, `speed`.
-    Out {
-        port: String,
-        dtr: bool,
-        rts: bool,
-        by: String,
-        speed: String,
-        clocal: bool,
-        hupcl: bool,
-    },
+    Out { port: String, dtr: bool, rts: bool, by: String, speed: String, clocal: bool, hupcl: bool },
     /// Break began or ended.
     Break { port: String, on: bool },
     /// Anything else about a port: `open`, `close`, `eio on`, `termios speed=0 …`
@@ -74,17 +59,9 @@ pub struct InitRequest {
 
 impl Event {
     pub(super) fn parse(line: &str) -> Self {
-        let (nanos, text) = line
-            .split_once(' ')
-            .unwrap_or_else(|| panic!("log line {line:?}"));
-        let nanos = nanos
-            .parse()
-            .unwrap_or_else(|_| panic!("log line {line:?}"));
-        Self {
-            nanos,
-            kind: Kind::parse(nanos, text),
-            text: text.to_owned(),
-        }
+        let (nanos, text) = line.split_once(' ').unwrap_or_else(|| panic!("log line {line:?}"));
+        let nanos = nanos.parse().unwrap_or_else(|_| panic!("log line {line:?}"));
+        Self { nanos, kind: Kind::parse(nanos, text), text: text.to_owned() }
     }
 
     /// True when init read a request of this name.
@@ -101,10 +78,8 @@ impl Event {
 impl Kind {
     fn parse(nanos: u64, text: &str) -> Self {
         let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
-        let fields: BTreeMap<&str, &str> = rest
-            .split(' ')
-            .filter_map(|word| word.split_once('='))
-            .collect();
+        let fields: BTreeMap<&str, &str> =
+            rest.split(' ').filter_map(|word| word.split_once('=')).collect();
         let field = |name: &str| (*fields.get(name).unwrap_or(&"")).to_owned();
         let on = |name: &str| fields.get(name) == Some(&"1");
         match first {
@@ -145,14 +120,8 @@ impl Kind {
                         clocal: on("clocal"),
                         hupcl: on("hupcl"),
                     },
-                    Some("break") => Self::Break {
-                        port,
-                        on: rest == "break on",
-                    },
-                    _ => Self::Port {
-                        port,
-                        what: rest.to_owned(),
-                    },
+                    Some("break") => Self::Break { port, on: rest == "break on" },
+                    _ => Self::Port { port, what: rest.to_owned() },
                 }
             }
         }

@@ -1,13 +1,7 @@
 //! What the integration tests share: skips that CI does not let pass, and the rig of [`sim`].
 //!
 //! Each test file is a program of its own and uses a part of this, hence `dead_code`.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::panic
-)]
+#![allow(dead_code, unreachable_pub, clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod event;
 pub mod sim;
@@ -27,17 +21,11 @@ pub fn skip(reason: &str) {
     println!("SKIPPED: {reason}");
     if let Some(path) = std::env::var_os("UPSENTRY_SKIPS") {
         let name = std::thread::current().name().unwrap_or("?").to_owned();
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)
-            .expect("the list of skips");
+        let mut file =
+            OpenOptions::new().create(true).append(true).open(path).expect("the list of skips");
         writeln!(file, "{name}: {reason}").expect("the list of skips");
     }
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "skipped in CI: {reason}"
-    );
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "skipped in CI: {reason}");
 }
 
 /// True when the test may go on: we are root and have what the simulator needs (CAP_SYS_ADMIN for its

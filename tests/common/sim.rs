@@ -31,22 +31,13 @@ impl Setup {
     /// A new directory, removed with the [`Rig`] (or with this, if it is never started).
     pub fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "upsentry-{}-{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        );
+        let name =
+            format!("upsentry-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let dir = std::env::temp_dir().join(name);
         fs::create_dir(&dir).expect("the rig's directory");
-        let mut setup = Self {
-            dir,
-            options: Vec::new(),
-        };
-        for (option, file) in [
-            ("--log", "log"),
-            ("--control", "control"),
-            ("--initctl", "initctl"),
-        ] {
+        let mut setup = Self { dir, options: Vec::new() };
+        for (option, file) in [("--log", "log"), ("--control", "control"), ("--initctl", "initctl")]
+        {
             let path = setup.path(file);
             setup = setup.option(option).option(path);
         }
@@ -123,15 +114,9 @@ impl Setup {
             offset: 0,
             seen: 0,
         };
-        let started = rig.wait_for(
-            |event| matches!(event.kind, Kind::Start(_)),
-            Duration::from_secs(10),
-        );
-        assert!(
-            started.is_some(),
-            "the simulator did not start: {}",
-            rig.stderr()
-        );
+        let started =
+            rig.wait_for(|event| matches!(event.kind, Kind::Start(_)), Duration::from_secs(10));
+        assert!(started.is_some(), "the simulator did not start: {}", rig.stderr());
         rig
     }
 }
@@ -162,17 +147,13 @@ impl Rig {
             .custom_flags(nix::libc::O_NONBLOCK)
             .open(self.setup.path("control"))
             .expect("the control FIFO");
-        control
-            .write_all(format!("{line}\n").as_bytes())
-            .expect("the control FIFO");
+        control.write_all(format!("{line}\n").as_bytes()).expect("the control FIFO");
     }
 
     /// Writes a line to the command's standard input; of use when it is a shell.
     pub fn input(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().expect("standard input is closed");
-        stdin
-            .write_all(format!("{line}\n").as_bytes())
-            .expect("standard input");
+        stdin.write_all(format!("{line}\n").as_bytes()).expect("standard input");
     }
 
     /// Closes the command's standard input.
@@ -190,8 +171,7 @@ impl Rig {
         let mut text = String::new();
         if let Ok(mut file) = File::open(self.setup.path("log")) {
             use std::io::Seek;
-            file.seek(std::io::SeekFrom::Start(self.offset))
-                .expect("the log");
+            file.seek(std::io::SeekFrom::Start(self.offset)).expect("the log");
             self.offset += file.read_to_string(&mut text).expect("the log") as u64;
         }
         self.half.push_str(&text);
@@ -211,11 +191,7 @@ impl Rig {
         let end = Instant::now() + timeout;
         let mut at = self.seen;
         loop {
-            let ended = self
-                .child
-                .try_wait()
-                .expect("the simulator's status")
-                .is_some();
+            let ended = self.child.try_wait().expect("the simulator's status").is_some();
             let events = self.log();
             while let Some(event) = events.get(at) {
                 at += 1;
@@ -236,11 +212,7 @@ impl Rig {
     pub fn expect(&mut self, text: &str) -> Event {
         let found = self.wait_for(|event| event.is(text), Duration::from_secs(5));
         found.unwrap_or_else(|| {
-            panic!(
-                "no `{text}`; the log:\n{}\nstderr:\n{}",
-                self.log_text(),
-                self.stderr()
-            )
+            panic!("no `{text}`; the log:\n{}\nstderr:\n{}", self.log_text(), self.stderr())
         })
     }
 
@@ -267,10 +239,7 @@ impl Rig {
 
     /// The log as text, for messages.
     pub fn log_text(&mut self) -> String {
-        let lines = self
-            .log()
-            .iter()
-            .map(|event| format!("{} {}", event.nanos, event.text));
+        let lines = self.log().iter().map(|event| format!("{} {}", event.nanos, event.text));
         lines.collect::<Vec<_>>().join("\n")
     }
 
@@ -324,12 +293,7 @@ impl Rig {
 
     /// Ends everything in order (SIGTERM first) and returns the command's exit code.
     pub fn stop(&mut self) -> Option<i32> {
-        if self
-            .child
-            .try_wait()
-            .expect("the simulator's status")
-            .is_none()
-        {
+        if self.child.try_wait().expect("the simulator's status").is_none() {
             self.command("quit");
         }
         self.wait_exit(Duration::from_secs(5))
@@ -358,21 +322,14 @@ impl Drop for Rig {
 }
 
 fn send(pid: u32, signal: Signal) {
-    let _ = kill(
-        Pid::from_raw(i32::try_from(pid).expect("a process id")),
-        signal,
-    );
+    let _ = kill(Pid::from_raw(i32::try_from(pid).expect("a process id")), signal);
 }
 
 /// All processes below `root`, parents before their children.
 pub fn below(root: u32) -> Vec<u32> {
     let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for entry in fs::read_dir("/proc").expect("/proc").flatten() {
-        let Some(pid) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok())
-        else {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -403,28 +360,17 @@ pub fn upsim() -> &'static Path {
         }
         // target/PROFILE/deps/TEST
         let test = std::env::current_exe().expect("our own path");
-        let profile = test
-            .parent()
-            .and_then(Path::parent)
-            .expect("target/PROFILE");
+        let profile = test.parent().and_then(Path::parent).expect("target/PROFILE");
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "--package", "upsim", "--manifest-path"]);
         build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
-        build
-            .arg("--target-dir")
-            .arg(profile.parent().expect("target"));
+        build.arg("--target-dir").arg(profile.parent().expect("target"));
         if profile.ends_with("release") {
             build.arg("--release");
         }
-        let built = build
-            .stdin(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success());
+        let built = build.stdin(Stdio::null()).status().is_ok_and(|status| status.success());
         let path = profile.join("upsim");
-        assert!(
-            built || path.exists(),
-            "no simulator: `cargo build -p upsim` failed"
-        );
+        assert!(built || path.exists(), "no simulator: `cargo build -p upsim` failed");
         path
     })
 }

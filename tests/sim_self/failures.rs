@@ -9,10 +9,7 @@ fn a_refused_wait_and_a_dead_adapter_fail_as_told() {
         return;
     }
     let setup = traced("cts=1").option("--refuse-miwait=EINVAL");
-    let mut rig = probe(
-        setup,
-        "wait=cts get sleep=300 wait=cts wait=cts get sleep=300 get",
-    );
+    let mut rig = probe(setup, "wait=cts get sleep=300 wait=cts wait=cts get sleep=300 get");
     called(&mut rig, "get");
     rig.command("refuse a off");
     called(&mut rig, "wait");
@@ -21,12 +18,7 @@ fn a_refused_wait_and_a_dead_adapter_fail_as_told() {
     called(&mut rig, "get");
     rig.command("eio a on");
     rig.expect("a eio on");
-    let want = [
-        "wait=cts: EINVAL",
-        "wait=cts: ENOTTY",
-        "wait=cts: ENOTTY",
-        "get: EIO",
-    ];
+    let want = ["wait=cts: EINVAL", "wait=cts: ENOTTY", "wait=cts: ENOTTY", "get: EIO"];
     assert_eq!(rig.wait_exit(LONG), Some(0), "{}", rig.stderr());
     let said = rig.stdout();
     let failed: Vec<&str> = said.lines().filter(|line| line.contains(": E")).collect();

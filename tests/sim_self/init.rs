@@ -10,20 +10,14 @@ use std::os::unix::fs::OpenOptionsExt;
 /// A request as init's own tools write it.
 fn request(cmd: u32, level: u8, data: &[u8]) -> Vec<u8> {
     let words = [0x0309_1969, cmd, u32::from(level), 5];
-    let mut bytes: Vec<u8> = words
-        .iter()
-        .flat_map(|word: &u32| word.to_ne_bytes())
-        .collect();
+    let mut bytes: Vec<u8> = words.iter().flat_map(|word: &u32| word.to_ne_bytes()).collect();
     bytes.extend_from_slice(data);
     bytes.resize(384, 0);
     bytes
 }
 
 fn writer(rig: &Rig) -> std::io::Result<fs::File> {
-    OpenOptions::new()
-        .write(true)
-        .custom_flags(nix::libc::O_NONBLOCK)
-        .open(rig.setup().initctl())
+    OpenOptions::new().write(true).custom_flags(nix::libc::O_NONBLOCK).open(rig.setup().initctl())
 }
 
 #[test]
@@ -43,10 +37,7 @@ fn init_decodes_what_it_is_told() {
     let inits = rig.inits();
     let names: Vec<&str> = inits.iter().map(|init| init.name.as_str()).collect();
     assert_eq!(names, ["setenv", "runlevel", "bogus"]);
-    assert_eq!(
-        (inits[0].env[0].as_str(), inits[1].runlevel.as_str()),
-        ("INIT_HALT=POWEROFF", "0")
-    );
+    assert_eq!((inits[0].env[0].as_str(), inits[1].runlevel.as_str()), ("INIT_HALT=POWEROFF", "0"));
 }
 
 #[test]
@@ -59,9 +50,7 @@ fn init_stops_closes_and_moves_as_a_real_one() {
     rig.command("stop-init");
     rig.expect("init stop");
     let full = (0..).find_map(|count| {
-        fifo.write_all(&request(2, 0, b""))
-            .err()
-            .map(|error| (count, error.kind()))
+        fifo.write_all(&request(2, 0, b"")).err().map(|error| (count, error.kind()))
     });
     assert_eq!(full, Some((160, std::io::ErrorKind::WouldBlock)));
     rig.command("start-init");
@@ -73,10 +62,7 @@ fn init_stops_closes_and_moves_as_a_real_one() {
         fifo.write_all(&request(2, 0, b"")).unwrap_err().kind(),
         std::io::ErrorKind::BrokenPipe
     );
-    assert_eq!(
-        writer(&rig).unwrap_err().raw_os_error(),
-        Some(nix::libc::ENXIO)
-    );
+    assert_eq!(writer(&rig).unwrap_err().raw_os_error(), Some(nix::libc::ENXIO));
     rig.command("open-init");
     rig.expect("init open");
     fifo.write_all(&request(4, 0, b"")).unwrap();
@@ -89,9 +75,6 @@ fn init_stops_closes_and_moves_as_a_real_one() {
         fifo.write_all(&request(4, 0, b"")).unwrap_err().kind(),
         std::io::ErrorKind::BrokenPipe
     );
-    writer(&rig)
-        .unwrap()
-        .write_all(&request(3, 0, b""))
-        .unwrap();
+    writer(&rig).unwrap().write_all(&request(3, 0, b"")).unwrap();
     rig.expect("init powerfailnow cmd=3 runlevel=- sleep=5 size=384");
 }

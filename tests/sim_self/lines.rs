@@ -15,11 +15,7 @@ fn levels_reach_the_program_and_an_edge_in_its_mask_wakes_it() {
     called(&mut rig, "wait");
     rig.command("set a dsr=0");
     rig.expect("a in cts=1 dsr=0 dcd=0 rng=0 woke=0");
-    assert_eq!(
-        rig.wait_exit(SHORT),
-        None,
-        "woken by a line outside its mask"
-    );
+    assert_eq!(rig.wait_exit(SHORT), None, "woken by a line outside its mask");
     rig.command("set a cts=0 dcd=1");
     rig.expect("a in cts=0 dsr=0 dcd=1 rng=0 woke=1");
     ends(
@@ -51,27 +47,16 @@ fn an_edge_between_two_calls_is_lost_but_counted() {
     if !need_root() {
         return;
     }
-    let mut rig = probe(
-        traced("cts=1").option("--icount"),
-        "get sleep=300 wait=cts icount",
-    );
+    let mut rig = probe(traced("cts=1").option("--icount"), "get sleep=300 wait=cts icount");
     called(&mut rig, "get");
     rig.command("pulse a cts=0 5ms");
     rig.expect("a in cts=0 dsr=0 dcd=0 rng=0 woke=0");
     rig.expect("a in cts=1 dsr=0 dcd=0 rng=0 woke=0");
     called(&mut rig, "wait");
-    assert_eq!(
-        rig.wait_exit(SHORT),
-        None,
-        "woken by an edge before its call"
-    );
+    assert_eq!(rig.wait_exit(SHORT), None, "woken by an edge before its call");
     rig.command("set a cts=0");
     assert_eq!(rig.wait_exit(LONG), Some(0));
-    assert!(
-        rig.stdout().ends_with("icount: [3, 0, 0, 0]\n"),
-        "{}",
-        rig.stdout()
-    );
+    assert!(rig.stdout().ends_with("icount: [3, 0, 0, 0]\n"), "{}", rig.stdout());
 }
 
 #[test]
@@ -87,11 +72,7 @@ fn a_stopped_program_misses_edges_as_on_a_real_port() {
     rig.expect("a in cts=0 dsr=0 dcd=0 rng=0 woke=0");
     rig.signal(Signal::SIGCONT);
     called(&mut rig, "wait");
-    assert_eq!(
-        rig.wait_exit(SHORT),
-        None,
-        "woken by an edge from before it went on"
-    );
+    assert_eq!(rig.wait_exit(SHORT), None, "woken by an edge from before it went on");
     rig.command("set a cts=1");
     rig.expect("a in cts=1 dsr=0 dcd=0 rng=0 woke=1");
     assert_eq!(rig.wait_exit(LONG), Some(0));
@@ -109,10 +90,7 @@ fn other_ttys_are_left_to_the_kernel() {
     let mut rig = setup.start(tool("probe"), &["/dev/ptmx", "get", "wait=cts"]);
     assert_eq!(rig.wait_exit(LONG), Some(0));
     let said = rig.stdout();
-    assert!(
-        said.contains("get: ENOTTY") || said.contains("get: EINVAL"),
-        "{said}"
-    );
+    assert!(said.contains("get: ENOTTY") || said.contains("get: EINVAL"), "{said}");
 }
 
 #[test]
@@ -122,29 +100,15 @@ fn bounces_and_scripts_keep_their_times() {
     }
     let script = "+20ms bounce a cts=0 7 2ms\n+50ms mark x\n".to_owned()
         + &"+5ms set a dcd=1\n+5ms set a dcd=0\n".repeat(50);
-    let mut rig = Setup::new()
-        .port("a", "cts=1")
-        .script(&script)
-        .start("sleep", &["2"]);
+    let mut rig = Setup::new().port("a", "cts=1").script(&script).start("sleep", &["2"]);
     let Some(last) = rig.wait_for(|event| event.is("mark x"), LONG) else {
         panic!("{}", rig.log_text())
     };
-    let start = rig
-        .log()
-        .iter()
-        .find(|event| matches!(event.kind, Kind::Start(_)))
-        .unwrap()
-        .nanos;
-    let bounces: Vec<Event> = rig
-        .log()
-        .iter()
-        .filter(|event| event.nanos < last.nanos)
-        .cloned()
-        .collect();
-    let bounces: Vec<&Event> = bounces
-        .iter()
-        .filter(|event| matches!(event.kind, Kind::In { .. }))
-        .collect();
+    let start = rig.log().iter().find(|event| matches!(event.kind, Kind::Start(_))).unwrap().nanos;
+    let bounces: Vec<Event> =
+        rig.log().iter().filter(|event| event.nanos < last.nanos).cloned().collect();
+    let bounces: Vec<&Event> =
+        bounces.iter().filter(|event| matches!(event.kind, Kind::In { .. })).collect();
     assert_eq!(bounces.len(), 7, "{}", rig.log_text());
     assert_eq!(bounces[6].text, "a in cts=0 dsr=0 dcd=0 rng=0 woke=0");
     std::thread::sleep(Duration::from_millis(600));
@@ -158,10 +122,7 @@ fn bounces_and_scripts_keep_their_times() {
     for (turn, nanos) in (1..).zip(changes) {
         let due = 70_000_000 + turn * 5_000_000;
         // Never early, and late only as the machine is: a lateness that added up would pass this soon.
-        assert!(
-            (due..due + 100_000_000).contains(&nanos),
-            "change {turn}: {nanos}, due {due}"
-        );
+        assert!((due..due + 100_000_000).contains(&nanos), "change {turn}: {nanos}, due {due}");
     }
 }
 
@@ -206,10 +167,7 @@ fn a_thousand_changes_five_milliseconds_apart_none_lost() {
     }
     nanos.sort_unstable();
     let (median, p99) = (nanos[nanos.len() / 2], nanos[nanos.len() * 99 / 100]);
-    println!(
-        "{} requests, {lost} lost, median {median} ns, p99 {p99} ns",
-        nanos.len()
-    );
+    println!("{} requests, {lost} lost, median {median} ns, p99 {p99} ns", nanos.len());
     // Each edge that found its waiter came through. A busy machine may keep the loop from its call for
     // 5 ms now and then; at rest none is lost.
     assert_eq!(nanos.len() + lost, 1000);

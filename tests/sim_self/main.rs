@@ -20,9 +20,7 @@ const LONG: Duration = Duration::from_secs(10);
 /// Runs `probe` with these steps on port `a`.
 fn probe(setup: Setup, steps: &str) -> Rig {
     let tty = setup.tty("a").to_str().unwrap().to_owned();
-    let words: Vec<&str> = std::iter::once(tty.as_str())
-        .chain(steps.split(' '))
-        .collect();
+    let words: Vec<&str> = std::iter::once(tty.as_str()).chain(steps.split(' ')).collect();
     setup.start(tool("probe"), &words)
 }
 
@@ -35,26 +33,10 @@ fn traced(levels: &str) -> Setup {
 fn called(rig: &mut Rig, name: &str) {
     let call = format!("a call {name} ");
     let found = rig.wait_for(|event| event.text.starts_with(&call), LONG);
-    assert!(
-        found.is_some(),
-        "no {call}: {} {}",
-        rig.log_text(),
-        rig.stderr()
-    );
+    assert!(found.is_some(), "no {call}: {} {}", rig.log_text(), rig.stderr());
 }
 
 fn ends(rig: &mut Rig, output: &[&str]) {
-    assert_eq!(
-        rig.wait_exit(LONG),
-        Some(0),
-        "{} {}",
-        rig.log_text(),
-        rig.stderr()
-    );
-    assert_eq!(
-        rig.stdout().lines().collect::<Vec<_>>(),
-        output,
-        "{}",
-        rig.log_text()
-    );
+    assert_eq!(rig.wait_exit(LONG), Some(0), "{} {}", rig.log_text(), rig.stderr());
+    assert_eq!(rig.stdout().lines().collect::<Vec<_>>(), output, "{}", rig.log_text());
 }

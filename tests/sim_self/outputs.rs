@@ -6,12 +6,8 @@ use crate::{LONG, ends, probe};
 
 /// What a UPS's kill line sees: levels by who drove them, and the settings at that moment.
 fn outputs(rig: &mut Rig) -> Vec<String> {
-    let outs = rig
-        .log()
-        .iter()
-        .filter(|event| matches!(event.kind, Kind::Out { .. }));
-    outs.map(|event| event.text.trim_start_matches("a out ").to_owned())
-        .collect()
+    let outs = rig.log().iter().filter(|event| matches!(event.kind, Kind::Out { .. }));
+    outs.map(|event| event.text.trim_start_matches("a out ").to_owned()).collect()
 }
 
 #[test]
@@ -30,12 +26,7 @@ fn outputs_move_at_open_and_close_unless_speed_is_zero_and_hupcl_off() {
         probe.display()
     ));
     assert_eq!(rig.wait_exit(LONG), Some(0));
-    assert!(
-        rig.stdout()
-            .contains("get: cts=0 dsr=0 dcd=0 rng=0 dtr=1 rts=0"),
-        "{}",
-        rig.stdout()
-    );
+    assert!(rig.stdout().contains("get: cts=0 dsr=0 dcd=0 rng=0 dtr=1 rts=0"), "{}", rig.stdout());
     assert_eq!(
         outputs(&mut rig),
         [
@@ -61,10 +52,7 @@ fn hupcl_lowers_the_outputs_at_the_last_close() {
     let mut rig = probe(Setup::new().port("a", ""), "get");
     assert_eq!(rig.wait_exit(LONG), Some(0));
     let last = outputs(&mut rig).pop();
-    assert_eq!(
-        last.as_deref(),
-        Some("dtr=0 rts=0 by=close speed=9600 clocal=1 hupcl=1")
-    );
+    assert_eq!(last.as_deref(), Some("dtr=0 rts=0 by=close speed=9600 clocal=1 hupcl=1"));
 }
 
 #[test]
@@ -93,10 +81,7 @@ fn breaks_are_logged_and_a_timed_one_takes_its_time() {
         return;
     }
     let mut rig = probe(Setup::new().port("a", ""), "break=on break=off sendbreak");
-    ends(
-        &mut rig,
-        &["break=on: ok", "break=off: ok", "sendbreak: ok"],
-    );
+    ends(&mut rig, &["break=on: ok", "break=off: ok", "sendbreak: ok"]);
     let breaks: Vec<Event> = rig
         .log()
         .iter()
@@ -104,10 +89,7 @@ fn breaks_are_logged_and_a_timed_one_takes_its_time() {
         .cloned()
         .collect();
     let texts: Vec<&str> = breaks.iter().map(|event| event.text.as_str()).collect();
-    assert_eq!(
-        texts,
-        ["a break on", "a break off", "a break on", "a break off"]
-    );
+    assert_eq!(texts, ["a break on", "a break off", "a break on", "a break off"]);
     let long = breaks[3].nanos - breaks[2].nanos;
     assert!((250_000_000..500_000_000).contains(&long), "{long}");
 }

@@ -18,11 +18,9 @@ fn confined_programs_are_served() {
     called(&mut rig, "wait");
     let pid = rig.pid();
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    for line in [
-        "Uid:\t65534\t65534\t65534\t65534",
-        "CapEff:\t0000000000000000",
-        "Seccomp_filters:\t2",
-    ] {
+    for line in
+        ["Uid:\t65534\t65534\t65534\t65534", "CapEff:\t0000000000000000", "Seccomp_filters:\t2"]
+    {
         assert!(status.contains(line), "no {line} in {status}");
     }
     rig.command("set a cts=0");
@@ -48,10 +46,8 @@ fn rights_can_be_regained_under_the_filter() {
     if !need_root() {
         return;
     }
-    let mut rig = Setup::new().start(
-        "grep",
-        &["-E", "^(NoNewPrivs|Seccomp):", "/proc/self/status"],
-    );
+    let mut rig =
+        Setup::new().start("grep", &["-E", "^(NoNewPrivs|Seccomp):", "/proc/self/status"]);
     ends(&mut rig, &["NoNewPrivs:\t0", "Seccomp:\t2"]);
 }
 
@@ -60,9 +56,7 @@ fn the_command_s_end_is_ours_and_nothing_is_left() {
     if !need_root() {
         return;
     }
-    let mut rig = Setup::new()
-        .port("a", "")
-        .start("sh", &["-c", "sleep 60 & exit 7"]);
+    let mut rig = Setup::new().port("a", "").start("sh", &["-c", "sleep 60 & exit 7"]);
     let (link, fifo) = (rig.setup().tty("a"), rig.setup().initctl());
     assert_eq!(rig.wait_exit(LONG), Some(7));
     rig.expect("exit 7");
@@ -77,10 +71,7 @@ fn what_daemonizes_is_waited_for_and_served() {
     if !need_root() {
         return;
     }
-    let mut rig = probe(
-        traced("cts=1").option("--until-gone"),
-        "daemon sleep=200 wait=cts",
-    );
+    let mut rig = probe(traced("cts=1").option("--until-gone"), "daemon sleep=200 wait=cts");
     rig.expect("exit 0");
     called(&mut rig, "wait");
     assert_eq!(rig.processes().len(), 1);
@@ -125,10 +116,7 @@ fn wrong_commands_are_errors_in_the_log_and_nothing_else() {
     for (command, error) in [
         ("sett a cts=1", "error no command `sett`"),
         ("set b cts=1", "error no port `b`"),
-        (
-            "set a cts=2",
-            "error the level of cts is `2`, neither 0 nor 1",
-        ),
+        ("set a cts=2", "error the level of cts is `2`, neither 0 nor 1"),
     ] {
         rig.command(command);
         rig.expect(error);

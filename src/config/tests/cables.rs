@@ -46,9 +46,7 @@ simple -RTS+DTR DCD -CTS RTS
 MAM-04-02-2000 -DTR+RTS -CTS -DCD -RTS+DTR";
 
 fn input(word: &str) -> Option<Condition> {
-    let (level, name) = word
-        .strip_prefix('-')
-        .map_or((true, word), |name| (false, name));
+    let (level, name) = word.strip_prefix('-').map_or((true, word), |name| (false, name));
     let line = match name {
         "NULL" => return None,
         "CTS" => Input::Cts,
@@ -62,35 +60,20 @@ fn input(word: &str) -> Option<Condition> {
 
 /// NUT's lines: named ones high, all others low.
 fn absolute(word: &str) -> Outputs {
-    Outputs {
-        dtr: Some(word.contains("DTR")),
-        rts: Some(word.contains("RTS")),
-    }
+    Outputs { dtr: Some(word.contains("DTR")), rts: Some(word.contains("RTS")) }
 }
 
 /// apcupsd's: what is not named stays.
 fn changed(word: &str) -> Outputs {
-    let level = |name: &str| {
-        word.contains(name)
-            .then(|| !word.contains(&format!("-{name}")))
-    };
-    Outputs {
-        dtr: level("DTR"),
-        rts: level("RTS"),
-    }
+    let level = |name: &str| word.contains(name).then(|| !word.contains(&format!("-{name}")));
+    Outputs { dtr: level("DTR"), rts: level("RTS") }
 }
 
 fn kill(word: &str, lines: fn(&str) -> Outputs) -> Option<Kill> {
     match word {
         "?" => None,
-        "BRK" => Some(Kill {
-            outputs: Outputs::default(),
-            send_break: true,
-        }),
-        _ => Some(Kill {
-            outputs: lines(word),
-            send_break: false,
-        }),
+        "BRK" => Some(Kill { outputs: Outputs::default(), send_break: true }),
+        _ => Some(Kill { outputs: lines(word), send_break: false }),
     }
 }
 
@@ -98,23 +81,13 @@ fn kill(word: &str, lines: fn(&str) -> Outputs) -> Option<Kill> {
 fn nuts_table() {
     let rows: Vec<Vec<&str>> = NUT.lines().map(|row| row.split(' ').collect()).collect();
     assert_eq!(rows.len(), 24);
-    assert_eq!(
-        CABLES.iter().filter(|cable| cable.nut.is_some()).count(),
-        24
-    );
+    assert_eq!(CABLES.iter().filter(|cable| cable.nut.is_some()).count(), 24);
     for row in rows {
         let cable = find(&format!("NUT-{}", row[0])).unwrap();
         assert_eq!(cable.nut.unwrap().to_string(), row[0]);
         // NUT says when the mains is on.
         let on_line = input(row[2]).unwrap();
-        assert_eq!(
-            cable.fail,
-            [Condition {
-                level: !on_line.level,
-                ..on_line
-            }],
-            "{row:?}"
-        );
+        assert_eq!(cable.fail, [Condition { level: !on_line.level, ..on_line }], "{row:?}");
         assert_eq!(cable.low, [input(row[3]).unwrap()], "{row:?}");
         assert_eq!(cable.init, absolute(row[1]), "{row:?}");
         assert_eq!(cable.kill, kill(row[4], absolute), "{row:?}");
@@ -137,11 +110,8 @@ fn apcupsds_table() {
         assert_eq!(cable.init, changed(words[1]), "{row}");
         assert_eq!(cable.kill, kill(words[4], changed), "{row}");
     }
-    let parts: usize = CABLES
-        .iter()
-        .filter(|cable| cable.apcupsd)
-        .map(|cable| cable.parts.len())
-        .sum();
+    let parts: usize =
+        CABLES.iter().filter(|cable| cable.apcupsd).map(|cable| cable.parts.len()).sum();
     assert_eq!(parts, APCUPSD.lines().count());
 }
 
@@ -172,14 +142,10 @@ fn names_are_unique_and_every_model_runs() {
             cable.name.to_uppercase(),
             cable.nut.map_or(cable.name.into(), |n| format!("nut-{n}")),
         ] {
-            let ups = good(&format!("watch ttyS0\nmodel {name}\nshutdown-after 5m\n"))
-                .ups
-                .remove(0);
+            let ups =
+                good(&format!("watch ttyS0\nmodel {name}\nshutdown-after 5m\n")).ups.remove(0);
             assert_eq!(ups.model.map(|cable| cable.name), Some(cable.name));
-            assert_eq!(
-                (ups.fail.as_slice(), ups.low.as_slice()),
-                (cable.fail, cable.low)
-            );
+            assert_eq!((ups.fail.as_slice(), ups.low.as_slice()), (cable.fail, cable.low));
             assert_eq!((ups.init, ups.kill), (cable.init, cable.kill));
         }
     }
@@ -200,11 +166,7 @@ fn a_part_number_is_apcupsds_where_it_has_one() {
     );
     let config = good("watch ttyS0\nmodel 940-0119A");
     assert_eq!(
-        config
-            .warnings
-            .iter()
-            .find(|warning| warning.contains("otherwise"))
-            .unwrap(),
+        config.warnings.iter().find(|warning| warning.contains("otherwise")).unwrap(),
         "t.conf:2:7: warning: `940-0119A' is read as apcupsd does, and NUT reads it otherwise; say which: \
          `model apc-940-0119a-apcupsd' or `model apc-940-0119a'"
     );
@@ -227,8 +189,7 @@ fn the_list_says_where_the_two_disagree() {
     let text = list();
     for cable in CABLES {
         assert!(
-            text.lines()
-                .any(|line| line.starts_with(&format!("{} ", cable.name))),
+            text.lines().any(|line| line.starts_with(&format!("{} ", cable.name))),
             "{}",
             cable.name
         );
@@ -237,11 +198,8 @@ fn the_list_says_where_the_two_disagree() {
     assert!(text.lines().any(|line| line == row), "{text}");
     let start = text.find("Where NUT").unwrap();
     let end = text.find("What a pulled").unwrap();
-    let headings: Vec<&str> = text[start..end]
-        .lines()
-        .filter(|line| line.contains("(NUT) and"))
-        .map(str::trim)
-        .collect();
+    let headings: Vec<&str> =
+        text[start..end].lines().filter(|line| line.contains("(NUT) and")).map(str::trim).collect();
     assert_eq!(
         headings,
         [
@@ -259,14 +217,7 @@ fn the_list_says_where_the_two_disagree() {
 #[test]
 fn data_that_a_reader_can_use() {
     let plain = |text: &str| !text.chars().any(char::is_control);
-    for Cable {
-        name,
-        maker,
-        model,
-        note,
-        ..
-    } in CABLES
-    {
+    for Cable { name, maker, model, note, .. } in CABLES {
         assert!(!name.is_empty() && !maker.is_empty() && !model.is_empty() && plain(note));
         assert!(
             name.bytes()

@@ -4,9 +4,7 @@ use super::*;
 use crate::config::words::{duration, split, suggest};
 
 fn words_of(text: &str) -> Vec<String> {
-    split(text, 1)
-        .map(|all| all.into_iter().map(|word| word.text).collect())
-        .unwrap_or_default()
+    split(text, 1).map(|all| all.into_iter().map(|word| word.text).collect()).unwrap_or_default()
 }
 
 #[test]
@@ -48,18 +46,9 @@ fn durations() {
         ("60", "60 has no unit; write 60s or 1h"),
         ("5", "5 has no unit; write 5s or 5m"),
         ("0", "0 has no unit; write 0s"),
-        (
-            "5M",
-            "`5M' is not a time; write it like 500ms, 20s, 5m or 1h",
-        ),
-        (
-            "-5s",
-            "`-5s' is not a time; write it like 500ms, 20s, 5m or 1h",
-        ),
-        (
-            "1.5s",
-            "`1.5s' is not a time; write it like 500ms, 20s, 5m or 1h",
-        ),
+        ("5M", "`5M' is not a time; write it like 500ms, 20s, 5m or 1h"),
+        ("-5s", "`-5s' is not a time; write it like 500ms, 20s, 5m or 1h"),
+        ("1.5s", "`1.5s' is not a time; write it like 500ms, 20s, 5m or 1h"),
         ("s", "`s' is not a time; write it like 500ms, 20s, 5m or 1h"),
         (
             "99999999999999999999s",
@@ -75,14 +64,7 @@ fn durations() {
 
 #[test]
 fn suggestions() {
-    let names = [
-        "watch",
-        "fail",
-        "fail-after",
-        "low",
-        "low-after",
-        "password",
-    ];
+    let names = ["watch", "fail", "fail-after", "low", "low-after", "password"];
     let near = |word: &str| suggest(word, names.iter().copied());
     assert_eq!(near("wtach"), Some("watch"));
     assert_eq!(near("Watch"), Some("watch"));
@@ -103,47 +85,14 @@ fn the_manuals_example() {
     assert_eq!(ups.name, "ups");
     assert_eq!(ups.watch_line, 1);
     assert_eq!(ups.watch, Watch::Line("/dev/ttyS0".into()));
-    assert_eq!(
-        ups.fail,
-        [Condition {
-            line: Input::Cts,
-            level: false
-        }]
-    );
-    assert_eq!(
-        ups.low,
-        [Condition {
-            line: Input::Dcd,
-            level: false
-        }]
-    );
+    assert_eq!(ups.fail, [Condition { line: Input::Cts, level: false }]);
+    assert_eq!(ups.low, [Condition { line: Input::Dcd, level: false }]);
     assert_eq!(ups.sense, []);
-    assert_eq!(
-        ups.init,
-        Outputs {
-            dtr: Some(false),
-            rts: Some(true)
-        }
-    );
-    let outputs = Outputs {
-        dtr: Some(true),
-        rts: None,
-    };
-    assert_eq!(
-        ups.kill,
-        Some(Kill {
-            outputs,
-            send_break: false
-        })
-    );
-    assert_eq!(
-        (ups.debounce, ups.settle, ups.low_after),
-        (ms(20), ms(2000), ms(2000))
-    );
-    assert_eq!(
-        (ups.fail_after, ups.ok_after, ups.shutdown_after),
-        (ms(0), ms(0), None)
-    );
+    assert_eq!(ups.init, Outputs { dtr: Some(false), rts: Some(true) });
+    let outputs = Outputs { dtr: Some(true), rts: None };
+    assert_eq!(ups.kill, Some(Kill { outputs, send_break: false }));
+    assert_eq!((ups.debounce, ups.settle, ups.low_after), (ms(20), ms(2000), ms(2000)));
+    assert_eq!((ups.fail_after, ups.ok_after, ups.shutdown_after), (ms(0), ms(0), None));
     assert_eq!(
         (ups.cable_grace, ups.deadtime, ups.blind_after),
         (ms(60_000), ms(15_000), ms(15_000))
@@ -164,25 +113,11 @@ fn unusual_but_right() {
     ] {
         assert_eq!(good(text).ups[0].fail, same, "{text:?}");
     }
-    assert_eq!(
-        good("watch tts/0\nmodel power99").ups[0].watch,
-        Watch::Line("/dev/tts/0".into())
-    );
-    assert_eq!(
-        good("watch cuaa0\nmodel power99").ups[0].watch,
-        Watch::Line("/dev/cuaa0".into())
-    );
+    assert_eq!(good("watch tts/0\nmodel power99").ups[0].watch, Watch::Line("/dev/tts/0".into()));
+    assert_eq!(good("watch cuaa0\nmodel power99").ups[0].watch, Watch::Line("/dev/cuaa0".into()));
     let kill = good("watch ttyS0\nfail cts 0\nlow dcd 0\nkill break").ups[0].kill;
-    assert_eq!(
-        kill,
-        Some(Kill {
-            outputs: Outputs::default(),
-            send_break: true
-        })
-    );
-    let several = good("watch ttyS0\nfail cts 0 dsr 1\nfail rng 1\nlow dcd 0").ups[0]
-        .fail
-        .clone();
+    assert_eq!(kill, Some(Kill { outputs: Outputs::default(), send_break: true }));
+    let several = good("watch ttyS0\nfail cts 0 dsr 1\nfail rng 1\nlow dcd 0").ups[0].fail.clone();
     assert_eq!(words(&several), "cts 0 dsr 1 rng 1");
 }
 
@@ -191,32 +126,14 @@ fn unusual_but_right() {
 #[allow(clippy::too_many_lines, reason = "a table")]
 fn one_wrong_line() {
     let table = [
-        (
-            "wtach x",
-            "1: no such directive `wtach' (did you mean `watch'?)",
-        ),
-        (
-            "Fail cts 0",
-            "1: no such directive `Fail' (did you mean `fail'?)",
-        ),
+        ("wtach x", "1: no such directive `wtach' (did you mean `watch'?)"),
+        ("Fail cts 0", "1: no such directive `Fail' (did you mean `fail'?)"),
         ("frobnicate", "1: no such directive `frobnicate'"),
         ("listen 1", "1: `listen' is not yet in this version"),
-        (
-            "kill-command x",
-            "1: `kill-command' is not yet in this version",
-        ),
-        (
-            "low  cds 0",
-            "6: no such line `cds'; inputs are cts dsr dcd rng (did you mean `dcd'?)",
-        ),
-        (
-            "low xyzzy 0",
-            "5: no such line `xyzzy'; inputs are cts dsr dcd rng",
-        ),
-        (
-            "low dtr 0",
-            "5: `dtr' is an output; inputs are cts dsr dcd rng",
-        ),
+        ("kill-command x", "1: `kill-command' is not yet in this version"),
+        ("low  cds 0", "6: no such line `cds'; inputs are cts dsr dcd rng (did you mean `dcd'?)"),
+        ("low xyzzy 0", "5: no such line `xyzzy'; inputs are cts dsr dcd rng"),
+        ("low dtr 0", "5: `dtr' is an output; inputs are cts dsr dcd rng"),
         ("kill cts 0", "6: `cts' is an input; outputs are dtr rts"),
         ("kill brake", "6: no such line `brake'; outputs are dtr rts"),
         ("init break", "6: no such line `break'; outputs are dtr rts"),
@@ -224,46 +141,22 @@ fn one_wrong_line() {
         ("low cts dcd 0", "5: `cts' needs a level, 0 or 1, after it"),
         ("low cts 2", "9: no such level `2'; levels are 0 1"),
         ("low", "1: `low' needs more words, like `low dcd 0'"),
-        (
-            "low cts 0 cts 1",
-            "11: `low' contradicts line 3: one line has one level",
-        ),
-        (
-            "init dtr 1 dtr 0",
-            "12: `init' contradicts line 3: one line has one level",
-        ),
+        ("low cts 0 cts 1", "11: `low' contradicts line 3: one line has one level"),
+        ("init dtr 1 dtr 0", "12: `init' contradicts line 3: one line has one level"),
         ("shutdown-after 60", "16: 60 has no unit; write 60s or 1h"),
         ("debounce 1h", "10: `debounce' is from 0s to 10s, not 1h"),
-        (
-            "shutdown-after 9999h",
-            "16: `shutdown-after' is from 0s to 720h, not 9999h",
-        ),
+        ("shutdown-after 9999h", "16: `shutdown-after' is from 0s to 720h, not 9999h"),
         ("sleep-time 1500ms", "12: `sleep-time' is in whole seconds"),
-        (
-            "sleep-time 0s",
-            "12: `sleep-time' is from 1s to 60s, not 0s",
-        ),
-        (
-            "sleep-time 61s",
-            "12: `sleep-time' is from 1s to 60s, not 61s",
-        ),
-        (
-            "settle 1s 2s",
-            "11: one word too many; write it like `settle 2s'",
-        ),
+        ("sleep-time 0s", "12: `sleep-time' is from 1s to 60s, not 0s"),
+        ("sleep-time 61s", "12: `sleep-time' is from 1s to 60s, not 61s"),
+        ("settle 1s 2s", "11: one word too many; write it like `settle 2s'"),
         ("model power99", "1: `model' was already said in line 2"),
         ("watch ttyS1", "1: `watch' was already said in line 1"),
         ("power many", "7: `many' is not a number from 0 to 1000"),
         ("power +1", "7: `+1' is not a number from 0 to 1000"),
         ("need 0", "6: `0' is not a number from 1 to 1000000"),
-        (
-            "need 2",
-            "1: `need 2' is more than the power of all UPSs, 1",
-        ),
-        (
-            "via systemd",
-            "5: no such way `systemd'; ways are initctl signal command",
-        ),
+        ("need 2", "1: `need 2' is more than the power of all UPSs, 1"),
+        ("via systemd", "5: no such way `systemd'; ways are initctl signal command"),
         (
             "via initclt",
             "5: no such way `initclt'; ways are initctl signal command (did you mean `initctl'?)",
@@ -272,26 +165,11 @@ fn one_wrong_line() {
             "via command",
             "1: `via command' needs a `halt' command, like `halt /sbin/shutdown -hP now'",
         ),
-        (
-            "halt shutdown",
-            "6: `shutdown' is not a whole path; it must begin with `/'",
-        ),
-        (
-            "halt /",
-            "6: `/' is not a whole path; it must begin with `/'",
-        ),
-        (
-            "halt",
-            "1: `halt' needs more words, like `halt /sbin/shutdown -hP now'",
-        ),
-        (
-            "chroot here",
-            "8: `here' is not a whole path; it must begin with `/'",
-        ),
-        (
-            "tell low",
-            "1: `tell' needs more words, like `tell low runlevel 0'",
-        ),
+        ("halt shutdown", "6: `shutdown' is not a whole path; it must begin with `/'"),
+        ("halt /", "6: `/' is not a whole path; it must begin with `/'"),
+        ("halt", "1: `halt' needs more words, like `halt /sbin/shutdown -hP now'"),
+        ("chroot here", "8: `here' is not a whole path; it must begin with `/'"),
+        ("tell low", "1: `tell' needs more words, like `tell low runlevel 0'"),
         (
             "tell lo low",
             "6: no such event `lo'; events are ok fail low shutdown (did you mean `low'?)",
@@ -300,73 +178,28 @@ fn one_wrong_line() {
             "tell low halk",
             "10: no such action `halk'; actions are none ok fail low runlevel halt (did you mean `halt'?)",
         ),
-        (
-            "tell low runlevel",
-            "10: which runlevel? write 0 to 6, s or S after it",
-        ),
-        (
-            "tell low runlevel 9",
-            "19: no such runlevel `9'; runlevels are 0 to 6, s and S",
-        ),
+        ("tell low runlevel", "10: which runlevel? write 0 to 6, s or S after it"),
+        ("tell low runlevel 9", "19: no such runlevel `9'; runlevels are 0 to 6, s and S"),
         ("tell low low 0", "14: one word too many"),
-        (
-            "tell low halt",
-            "1: this needs a `halt' command, like `halt /sbin/shutdown -hP now'",
-        ),
+        ("tell low halt", "1: this needs a `halt' command, like `halt /sbin/shutdown -hP now'"),
         ("user root", "6: no process of upsentry may stay root"),
-        (
-            "user 0",
-            "6: uid 0 is root, and no process of upsentry may stay root",
-        ),
-        (
-            "user 00",
-            "6: uid 0 is root, and no process of upsentry may stay root",
-        ),
-        (
-            "notifier-user a:b",
-            "15: `a:b' is neither a user's name nor a uid",
-        ),
-        (
-            "user 4294967295",
-            "6: `4294967295' is neither a user's name nor a uid",
-        ),
+        ("user 0", "6: uid 0 is root, and no process of upsentry may stay root"),
+        ("user 00", "6: uid 0 is root, and no process of upsentry may stay root"),
+        ("notifier-user a:b", "15: `a:b' is neither a user's name nor a uid"),
+        ("user 4294967295", "6: `4294967295' is neither a user's name nor a uid"),
         ("user \"\"", "6: `' is neither a user's name nor a uid"),
         (
             "user _upsentryd",
             "1: `user' and `notifier-user' must differ: the parent does not trust the monitor",
         ),
-        (
-            "pid-file \"/run/x",
-            "10: this quote is not closed; it must end in the same line",
-        ),
-        (
-            "pid-file \"/run/x\"y",
-            "18: a blank must follow the closing quote",
-        ),
-        (
-            "# \u{7}",
-            "3: character 0x07 does not belong in a text file",
-        ),
-        (
-            "low\u{0}",
-            "4: character 0x00 does not belong in a text file",
-        ),
-        (
-            "\u{feff}low",
-            "1: character 0xfeff does not belong in a text file",
-        ),
-        (
-            "low dcd 0\rlow",
-            "10: character 0x0d does not belong in a text file",
-        ),
-        (
-            "slave",
-            "1: `slave' needs more words, like `slave host.example'",
-        ),
-        (
-            "password",
-            "1: `password' needs more words, like `password WORDS'",
-        ),
+        ("pid-file \"/run/x", "10: this quote is not closed; it must end in the same line"),
+        ("pid-file \"/run/x\"y", "18: a blank must follow the closing quote"),
+        ("# \u{7}", "3: character 0x07 does not belong in a text file"),
+        ("low\u{0}", "4: character 0x00 does not belong in a text file"),
+        ("\u{feff}low", "1: character 0xfeff does not belong in a text file"),
+        ("low dcd 0\rlow", "10: character 0x0d does not belong in a text file"),
+        ("slave", "1: `slave' needs more words, like `slave host.example'"),
+        ("password", "1: `password' needs more words, like `password WORDS'"),
     ];
     for (line, expected) in table {
         assert_eq!(error_of(line), expected, "{line}");
@@ -379,10 +212,7 @@ fn every_directive_of_a_later_version_is_known() {
                  status-socket ups-conf rule rules notify notify-command notify-user"
         .split_whitespace()
     {
-        assert_eq!(
-            error_of(name),
-            format!("1: `{name}' is not yet in this version")
-        );
+        assert_eq!(error_of(name), format!("1: `{name}' is not yet in this version"));
     }
 }
 
@@ -392,14 +222,8 @@ fn what_is_watched() {
         format!("1:7: watching {what} is not yet in this version; a line is `watch ttyS0'")
     };
     for (word, expected) in [
-        (
-            "master.example",
-            later("another machine (`master.example')"),
-        ),
-        (
-            "master:host/ups",
-            later("another machine (`master:host/ups')"),
-        ),
+        ("master.example", later("another machine (`master.example')")),
+        ("master:host/ups", later("another machine (`master:host/ups')")),
         ("driver:myups", later("a NUT driver")),
         ("nut://u@h/ups", later("a NUT server")),
         ("nut+tls://h/ups", later("a NUT server")),

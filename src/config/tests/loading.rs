@@ -76,27 +76,15 @@ fn only_a_regular_file_of_a_sane_size_is_read() {
     let room = Room::new("regular");
     let fifo = room.0.join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
-    assert_eq!(
-        room.failure(&fifo),
-        "fifo: not a regular file\n1 error; nothing was started"
-    );
+    assert_eq!(room.failure(&fifo), "fifo: not a regular file\n1 error; nothing was started");
     assert!(room.failure(&room.0).contains("not a regular file"));
-    assert!(
-        room.failure(Path::new("/dev/zero"))
-            .contains("not a regular file")
-    );
+    assert!(room.failure(Path::new("/dev/zero")).contains("not a regular file"));
     let gone = room.failure(&room.0.join("gone"));
-    assert!(
-        gone.starts_with("gone: cannot be read: No such file"),
-        "{gone}"
-    );
+    assert!(gone.starts_with("gone: cannot be read: No such file"), "{gone}");
     let most = [BASE.as_bytes(), &vec![b'\n'; (1 << 20) - BASE.len()]].concat();
     assert!(load(&room.file(&most, 0o600), Purpose::Run).is_ok());
     let more = [most.as_slice(), b"\n"].concat();
-    assert!(
-        room.failure(&room.file(&more, 0o600))
-            .starts_with("c.conf: over 1 MiB")
-    );
+    assert!(room.failure(&room.file(&more, 0o600)).starts_with("c.conf: over 1 MiB"));
 }
 
 #[test]
@@ -106,10 +94,7 @@ fn other_encodings_are_named_by_their_place() {
         room.failure(&room.file(b"watch ttyS0\n# \xc3\xbc \xe9\n", 0o600)),
         "c.conf:2:5: not UTF-8; save the file as UTF-8 or plain ASCII\n1 error; nothing was started"
     );
-    assert!(
-        room.failure(&room.file(b"\xff\xfew\0", 0o600))
-            .starts_with("c.conf:1:1: not UTF-8")
-    );
+    assert!(room.failure(&room.file(b"\xff\xfew\0", 0o600)).starts_with("c.conf:1:1: not UTF-8"));
 }
 
 #[test]
@@ -118,9 +103,7 @@ fn the_file_asked_for_is_the_file_read() {
     assert_eq!(find(Some(asked)), asked);
     let found = find(None);
     assert!(
-        ["/etc/upsentry.conf", "/etc/powstatd.conf"]
-            .iter()
-            .any(|path| found == Path::new(path))
+        ["/etc/upsentry.conf", "/etc/powstatd.conf"].iter().any(|path| found == Path::new(path))
     );
 }
 

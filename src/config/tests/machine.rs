@@ -16,19 +16,10 @@ fn defaults_are_inherited_but_not_the_watch() {
     assert_eq!((first.settle, b.settle), (ms(3000), ms(1000)));
     assert_eq!((first.power, b.power), (2, 2));
     // Replaced, not extended.
-    assert_eq!(
-        (words(&first.fail), words(&b.fail)),
-        ("cts 0".into(), "rng 1".into())
-    );
-    assert_eq!(
-        (words(&first.low), words(&b.low)),
-        ("dcd 0".into(), "dcd 0".into())
-    );
+    assert_eq!((words(&first.fail), words(&b.fail)), ("cts 0".into(), "rng 1".into()));
+    assert_eq!((words(&first.low), words(&b.low)), ("dcd 0".into(), "dcd 0".into()));
     assert!(b.kill.is_some_and(|kill| kill.send_break));
-    assert_eq!(
-        (first.blind_after, b.deadtime, b.blind_after),
-        (ms(15_000), ms(7000), ms(7000))
-    );
+    assert_eq!((first.blind_after, b.deadtime, b.blind_after), (ms(15_000), ms(7000), ms(7000)));
 }
 
 #[test]
@@ -43,12 +34,7 @@ fn the_nearest_of_line_and_model_counts() {
     let shown = |n: usize| {
         let ups = &config.ups[n];
         let kill = ups.kill.map_or("-".to_owned(), |kill| kill.to_string());
-        format!(
-            "{} | {} | {} | {kill}",
-            words(&ups.fail),
-            words(&ups.low),
-            ups.init
-        )
+        format!("{} | {} | {} | {kill}", words(&ups.fail), words(&ups.low), ups.init)
     };
     assert_eq!(shown(0), "cts 0 | dcd 0 | dtr 0 rts 1 | break");
     assert_eq!(shown(1), "dsr 1 | dcd 0 | dtr 0 rts 1 | break");
@@ -61,14 +47,8 @@ fn the_nearest_of_line_and_model_counts() {
 #[allow(clippy::too_many_lines, reason = "a table")]
 fn wrong_together() {
     let table: &[(&str, &[&str])] = &[
-        (
-            "",
-            &["1:1: nothing to watch; write a line like `watch ttyS0'"],
-        ),
-        (
-            "fail cts 0",
-            &["1:1: nothing to watch; write a line like `watch ttyS0'"],
-        ),
+        ("", &["1:1: nothing to watch; write a line like `watch ttyS0'"]),
+        ("fail cts 0", &["1:1: nothing to watch; write a line like `watch ttyS0'"]),
         (
             "model power99\nups a\n",
             &["2:1: this UPS has no `watch'; write one, like `watch ttyS0'"],
@@ -201,19 +181,11 @@ fn means_to_shut_down() {
         "low dcd 0\ntell low ok",
         "shutdown-after 5m\ntell shutdown none",
     ] {
-        assert_eq!(
-            errors(&format!("watch ttyS0\nfail cts 0\n{line}")).len(),
-            1,
-            "{line}"
-        );
+        assert_eq!(errors(&format!("watch ttyS0\nfail cts 0\n{line}")).len(), 1, "{line}");
     }
     // powstatd left it to the script that init runs, and its files work as they are.
-    let old = parse(
-        Path::new("/etc/powstatd.conf"),
-        "watch ttyS0\nfail cts 0\n",
-        Purpose::Run,
-    )
-    .unwrap();
+    let old =
+        parse(Path::new("/etc/powstatd.conf"), "watch ttyS0\nfail cts 0\n", Purpose::Run).unwrap();
     assert_eq!(
         old.warnings[0],
         "/etc/powstatd.conf:1:1: warning: no `low', no `shutdown-after': only the script that init runs at \
@@ -223,14 +195,9 @@ fn means_to_shut_down() {
 
 #[test]
 fn powstatds_own_words_are_taken_with_a_warning() {
-    let config = good(&format!(
-        "{BASE}slave one\nslave two\npassword My \"Pass word\" here\n"
-    ));
-    let yet: Vec<_> = config
-        .warnings
-        .iter()
-        .filter(|warning| warning.contains("not yet"))
-        .collect();
+    let config = good(&format!("{BASE}slave one\nslave two\npassword My \"Pass word\" here\n"));
+    let yet: Vec<_> =
+        config.warnings.iter().filter(|warning| warning.contains("not yet")).collect();
     assert_eq!(
         yet,
         [
@@ -260,10 +227,7 @@ fn machine_directives_stand_anywhere() {
         shutdown: Some(Action::Halt),
     };
     assert_eq!(config.tell, told);
-    assert_eq!(
-        (config.insist, config.sleep_time, config.kill_hold),
-        (ms(30_000), 7, ms(3000))
-    );
+    assert_eq!((config.insist, config.sleep_time, config.kill_hold), (ms(30_000), 7, ms(3000)));
     assert_eq!(
         (config.user, config.notifier_user),
         (UserSpec::Name("mon".into()), UserSpec::Id(77))
@@ -280,10 +244,7 @@ fn machine_defaults() {
     assert_eq!(config.powerstatus, Path::new("/run/powerstatus"));
     assert!(config.halt.is_empty());
     assert_eq!(config.tell, Tell::default());
-    assert_eq!(
-        (config.insist, config.sleep_time, config.kill_hold),
-        (ms(60_000), 5, ms(10_000))
-    );
+    assert_eq!((config.insist, config.sleep_time, config.kill_hold), (ms(60_000), 5, ms(10_000)));
     assert_eq!(config.user, UserSpec::Name("_upsentry".into()));
     assert_eq!(config.notifier_user, UserSpec::Name("_upsentryd".into()));
     assert_eq!(config.chroot, Path::new("/run/upsentry/empty"));

@@ -22,9 +22,7 @@ fn survive(text: &str) {
                     );
                     let shown = one.render(Path::new(FILE), text);
                     assert!(
-                        !shown
-                            .chars()
-                            .any(|c| c.is_control() && c != '\n' && c != '\t'),
+                        !shown.chars().any(|c| c.is_control() && c != '\n' && c != '\t'),
                         "{shown:?}"
                     );
                 }
@@ -86,11 +84,7 @@ fn print(ups: &Ups) -> String {
     let mut text = format!("ups {}\n", ups.name);
     let Watch::Line(device) = &ups.watch;
     text += &format!("watch \"{}\"\n", device.display());
-    for (name, lines) in [
-        ("fail", &ups.fail),
-        ("low", &ups.low),
-        ("sense", &ups.sense),
-    ] {
+    for (name, lines) in [("fail", &ups.fail), ("low", &ups.low), ("sense", &ups.sense)] {
         if !lines.is_empty() {
             text += &format!("{name} {}\n", words(lines));
         }

@@ -87,11 +87,7 @@ fn when_cable_grace_applies() {
 #[test]
 fn warnings_stand_where_the_wiring_is_said() {
     let lines = |text: &str| -> Vec<String> {
-        good(text)
-            .warnings
-            .iter()
-            .map(|warning| warning.chars().take(11).collect())
-            .collect()
+        good(text).warnings.iter().map(|warning| warning.chars().take(11).collect()).collect()
     };
     assert_eq!(
         lines("watch ttyS0\nfail cts 0\nlow dcd 0\nkill dtr 1"),

@@ -33,10 +33,7 @@ pub fn serve(
 ) -> Next {
     let path = format!("/proc/{}/fd/{}", call.tid, call.fd);
     let device = stat(path.as_str()).map(|file| file.st_rdev).unwrap_or(0);
-    let found = ports
-        .iter_mut()
-        .enumerate()
-        .find(|(_, port)| port.device == device);
+    let found = ports.iter_mut().enumerate().find(|(_, port)| port.device == device);
     let Some((at, port)) = found else {
         end(listener, call.id, Answer::Continue);
         return Next::Nothing;
@@ -67,9 +64,8 @@ pub fn serve(
             let counts = port.lines.counts;
             let mut bytes = [0u8; 80];
             let first = [counts.cts, counts.dsr, counts.rng, counts.dcd];
-            for (place, byte) in bytes
-                .iter_mut()
-                .zip(first.iter().flat_map(|count| count.to_ne_bytes()))
+            for (place, byte) in
+                bytes.iter_mut().zip(first.iter().flat_map(|count| count.to_ne_bytes()))
             {
                 *place = byte;
             }
@@ -85,11 +81,7 @@ fn line_calls(call: &Call, at: usize, port: &mut Port, listener: &OwnedFd, log: 
     let mut answer = Answer::Continue;
     match call.request {
         nr::TIOCSBRK | nr::TIOCCBRK => {
-            let level = if call.request == nr::TIOCSBRK {
-                "on"
-            } else {
-                "off"
-            };
+            let level = if call.request == nr::TIOCSBRK { "on" } else { "off" };
             log.note(format_args!("{} break {level}", port.name));
             answer = Answer::Done;
         }
@@ -100,11 +92,7 @@ fn line_calls(call: &Call, at: usize, port: &mut Port, listener: &OwnedFd, log: 
         }
         nr::TCSBRKP => {
             log.note(format_args!("{} break on", port.name));
-            let tenths = if call.arg == 0 {
-                250
-            } else {
-                call.arg.saturating_mul(100)
-            };
+            let tenths = if call.arg == 0 { 250 } else { call.arg.saturating_mul(100) };
             return Next::Break(at, Duration::from_millis(tenths), call.id);
         }
         nr::TIOCEXCL => port.exclusive = true,
@@ -160,20 +148,10 @@ pub fn end(listener: &OwnedFd, id: u64, answer: Answer) -> bool {
 /// Reads an `int` from the caller's memory.
 fn get(call: &Call, offset: usize) -> Result<u32, Errno> {
     let mut bytes = [0u8; 4];
-    let from = RemoteIoVec {
-        base: address(call)?.wrapping_add(offset),
-        len: bytes.len(),
-    };
-    let size = process_vm_readv(
-        Pid::from_raw(call.tid),
-        &mut [IoSliceMut::new(&mut bytes)],
-        &[from],
-    )?;
-    if size == bytes.len() {
-        Ok(u32::from_ne_bytes(bytes))
-    } else {
-        Err(Errno::EFAULT)
-    }
+    let from = RemoteIoVec { base: address(call)?.wrapping_add(offset), len: bytes.len() };
+    let size =
+        process_vm_readv(Pid::from_raw(call.tid), &mut [IoSliceMut::new(&mut bytes)], &[from])?;
+    if size == bytes.len() { Ok(u32::from_ne_bytes(bytes)) } else { Err(Errno::EFAULT) }
 }
 
 /// Writes to the caller's memory, if it is still the one who called.
@@ -182,10 +160,7 @@ fn put(call: &Call, listener: &OwnedFd, bytes: &[u8]) -> Answer {
         return Answer::Fail(Errno::EINTR);
     }
     let written = address(call).and_then(|base| {
-        let to = RemoteIoVec {
-            base,
-            len: bytes.len(),
-        };
+        let to = RemoteIoVec { base, len: bytes.len() };
         process_vm_writev(Pid::from_raw(call.tid), &[IoSlice::new(bytes)], &[to])
     });
     match written {
@@ -202,16 +177,13 @@ fn address(call: &Call) -> Result<usize, Errno> {
 /// after a hang-up, because it is slow.
 fn is_dead(call: &Call) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{}/status", call.tid)).unwrap_or_default();
-    let group = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Tgid:")?.trim().parse().ok());
+    let group = status.lines().find_map(|line| line.strip_prefix("Tgid:")?.trim().parse().ok());
     let Ok(tty) = sys::borrow_fd(group.unwrap_or(call.tid), call.fd) else {
         return false;
     };
     let mut fds = [PollFd::new(tty.as_fd(), PollFlags::empty())];
     let _ = poll(&mut fds, PollTimeout::ZERO);
-    fds.iter()
-        .any(|fd| fd.revents().is_some_and(|r| r.contains(PollFlags::POLLHUP)))
+    fds.iter().any(|fd| fd.revents().is_some_and(|r| r.contains(PollFlags::POLLHUP)))
 }
 
 fn name(request: u32) -> &'static str {

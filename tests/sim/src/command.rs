@@ -79,14 +79,8 @@ pub fn parse(line: &str) -> Result<Option<Command>, String> {
 
 fn port_command(verb: &str, rest: &str) -> Result<Command, String> {
     let mut words = rest.split_whitespace();
-    let mut port = || {
-        words
-            .next()
-            .ok_or_else(|| format!("`{verb}` needs the name of a port"))
-    };
-    let known = [
-        "set", "pulse", "bounce", "refuse", "eio", "hangup", "unplug", "plug",
-    ];
+    let mut port = || words.next().ok_or_else(|| format!("`{verb}` needs the name of a port"));
+    let known = ["set", "pulse", "bounce", "refuse", "eio", "hangup", "unplug", "plug"];
     if !known.contains(&verb) {
         return Err(format!("no command `{verb}`"));
     }
@@ -96,9 +90,8 @@ fn port_command(verb: &str, rest: &str) -> Result<Command, String> {
         ("set", levels) => PortCommand::Set(change(levels)?),
         ("pulse", [levels @ .., time]) => PortCommand::Pulse(change(levels)?, duration(time)?),
         ("bounce", [levels @ .., times, period]) => {
-            let times = times
-                .parse()
-                .map_err(|_| format!("`{times}` is not a number of changes"))?;
+            let times =
+                times.parse().map_err(|_| format!("`{times}` is not a number of changes"))?;
             PortCommand::Bounce(change(levels)?, times, duration(period)?)
         }
         ("refuse", ["on"]) => PortCommand::Refuse(Some(REFUSAL)),
@@ -139,9 +132,7 @@ pub fn errno(name: &str) -> Result<Errno, String> {
 /// Parses `3ms`, `1.5s`, `200us`.
 pub fn duration(word: &str) -> Result<Duration, String> {
     let wrong = || format!("`{word}` is not a time such as 3ms, 1.5s or 200us");
-    let end = word
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .ok_or_else(wrong)?;
+    let end = word.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
     let (number, unit) = word.split_at(end);
     let nanos: u64 = match unit {
         "s" => 1_000_000_000,
@@ -155,11 +146,7 @@ pub fn duration(word: &str) -> Result<Duration, String> {
     }
     let whole: u64 = whole.parse().map_err(|_| wrong())?;
     let scale = 10u64.pow(u32::try_from(part.len()).map_err(|_| wrong())?);
-    let part: u64 = if part.is_empty() {
-        0
-    } else {
-        part.parse().map_err(|_| wrong())?
-    };
+    let part: u64 = if part.is_empty() { 0 } else { part.parse().map_err(|_| wrong())? };
     let total = whole.checked_mul(nanos).and_then(|n| {
         n.checked_add(u64::try_from(u128::from(part) * u128::from(nanos) / u128::from(scale)).ok()?)
     });
@@ -180,22 +167,13 @@ mod tests {
         let ms = Duration::from_millis;
         let port = |what| Command::Port("a".to_owned(), what);
         assert_eq!(one("set a cts=0 dcd=1"), port(PortCommand::Set(drop)));
-        assert_eq!(
-            one(" pulse a cts=0  dcd=1 3ms "),
-            port(PortCommand::Pulse(drop, ms(3)))
-        );
+        assert_eq!(one(" pulse a cts=0  dcd=1 3ms "), port(PortCommand::Pulse(drop, ms(3))));
         assert_eq!(
             one("bounce a cts=0 dcd=1 5 1.5s"),
             port(PortCommand::Bounce(drop, 5, ms(1500)))
         );
-        assert_eq!(
-            one("refuse a on"),
-            port(PortCommand::Refuse(Some(Errno::ENOTTY)))
-        );
-        assert_eq!(
-            one("refuse a on EINVAL"),
-            port(PortCommand::Refuse(Some(Errno::EINVAL)))
-        );
+        assert_eq!(one("refuse a on"), port(PortCommand::Refuse(Some(Errno::ENOTTY))));
+        assert_eq!(one("refuse a on EINVAL"), port(PortCommand::Refuse(Some(Errno::EINVAL))));
         assert_eq!(one("refuse a off"), port(PortCommand::Refuse(None)));
         assert_eq!(one("eio a on"), port(PortCommand::Eio(true)));
         assert_eq!(one("eio a off"), port(PortCommand::Eio(false)));

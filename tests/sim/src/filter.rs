@@ -25,14 +25,7 @@ pub const TCSBRKP: u32 = 0x5425;
 /// Exclusive use: watched only, so that it can end with the last close as on a real port.
 pub const TIOCEXCL: u32 = 0x540C;
 /// Settings, in the six forms that there are: watched only, for what speed 0 does to the outputs.
-pub const TCSETS: [u32; 6] = [
-    0x5402,
-    0x5403,
-    0x5404,
-    0x402C_542B,
-    0x402C_542C,
-    0x402C_542D,
-];
+pub const TCSETS: [u32; 6] = [0x5402, 0x5403, 0x5404, 0x402C_542B, 0x402C_542C, 0x402C_542D];
 
 #[cfg(target_arch = "x86_64")]
 const ARCH: u32 = 0xC000_003E;
@@ -76,12 +69,7 @@ pub fn program(requests: &[u32]) -> Vec<libc::sock_filter> {
 }
 
 fn line(code: u32, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
-    libc::sock_filter {
-        code: u16::try_from(code).unwrap_or_default(),
-        jt,
-        jf,
-        k,
-    }
+    libc::sock_filter { code: u16::try_from(code).unwrap_or_default(), jt, jf, k }
 }
 
 #[cfg(test)]
@@ -123,24 +111,11 @@ mod tests {
             } else {
                 libc::SECCOMP_RET_ALLOW
             };
-            assert_eq!(
-                run(&program, ioctl, ARCH, request.into()),
-                want,
-                "{request:#x}"
-            );
+            assert_eq!(run(&program, ioctl, ARCH, request.into()), want, "{request:#x}");
             // The kernel ignores the upper half of the request, and so must we.
-            assert_eq!(
-                run(&program, ioctl, ARCH, u64::from(request) | 1 << 32),
-                want
-            );
-            assert_eq!(
-                run(&program, ioctl, 0x4000_0003, request.into()),
-                libc::SECCOMP_RET_ALLOW
-            );
-            assert_eq!(
-                run(&program, ioctl + 1, ARCH, request.into()),
-                libc::SECCOMP_RET_ALLOW
-            );
+            assert_eq!(run(&program, ioctl, ARCH, u64::from(request) | 1 << 32), want);
+            assert_eq!(run(&program, ioctl, 0x4000_0003, request.into()), libc::SECCOMP_RET_ALLOW);
+            assert_eq!(run(&program, ioctl + 1, ARCH, request.into()), libc::SECCOMP_RET_ALLOW);
         }
         assert!(!known.contains(&TIOCGICOUNT) && requests(true).contains(&TIOCGICOUNT));
     }

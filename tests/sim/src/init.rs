@@ -23,11 +23,7 @@ impl Init {
     /// Makes the FIFO and opens it as init does.
     pub fn new(path: &Path) -> io::Result<Self> {
         let end = Some(open_fifo(path)?);
-        Ok(Self {
-            path: path.to_owned(),
-            end,
-            stopped: false,
-        })
+        Ok(Self { path: path.to_owned(), end, stopped: false })
     }
 
     /// What to wait on, unless init is stopped or has closed its end.
@@ -43,10 +39,7 @@ impl Init {
             let nanos = now();
             log.line(
                 nanos,
-                format_args!(
-                    "{}",
-                    request::describe(bytes.get(..size).unwrap_or_default())
-                ),
+                format_args!("{}", request::describe(bytes.get(..size).unwrap_or_default())),
             );
             if size == 0 {
                 break;

@@ -34,9 +34,8 @@ pub struct Change {
 impl Change {
     /// Adds one `cts=1`; says what is wrong with it otherwise.
     pub fn add(&mut self, word: &str) -> Result<(), String> {
-        let (name, level) = word
-            .split_once('=')
-            .ok_or_else(|| format!("`{word}` is not LINE=0 or LINE=1"))?;
+        let (name, level) =
+            word.split_once('=').ok_or_else(|| format!("`{word}` is not LINE=0 or LINE=1"))?;
         let bit = NAMES
             .iter()
             .find(|(known, _)| *known == name)
@@ -63,18 +62,12 @@ impl Change {
 
     /// The same lines, every level the other way round.
     pub fn inverted(self) -> Self {
-        Self {
-            lines: self.lines,
-            levels: self.lines & !self.levels,
-        }
+        Self { lines: self.lines, levels: self.lines & !self.levels }
     }
 
     /// The change that brings the lines of this one back to what they are in `inputs`.
     pub fn undo(self, inputs: u32) -> Self {
-        Self {
-            lines: self.lines,
-            levels: inputs & self.lines,
-        }
+        Self { lines: self.lines, levels: inputs & self.lines }
     }
 }
 
@@ -140,9 +133,7 @@ impl Lines {
 
     /// `cts=0 dsr=0 dcd=1 rng=0`.
     pub fn show_inputs(&self) -> String {
-        NAMES
-            .map(|(name, bit)| format!("{name}={}", u8::from(self.inputs & bit != 0)))
-            .join(" ")
+        NAMES.map(|(name, bit)| format!("{name}={}", u8::from(self.inputs & bit != 0))).join(" ")
     }
 
     /// `dtr=1 rts=0`.

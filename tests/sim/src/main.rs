@@ -40,18 +40,16 @@ fn run(options: &Options) -> io::Result<u8> {
         None => Vec::new(),
     };
     let log = match &options.log {
-        Some(path) => Log::new(Box::new(
-            File::create(path).map_err(|error| named(path.display(), &error))?,
-        )),
+        Some(path) => {
+            Log::new(Box::new(File::create(path).map_err(|error| named(path.display(), &error))?))
+        }
         None => Log::new(Box::new(io::stderr())),
     };
     let mut sim = Sim::new(options, log)?;
     // What daemonizes stays below us, so that nothing outlives the one who answers its calls.
     prctl::set_child_subreaper(true)?;
-    let (name, arguments) = options
-        .command
-        .split_first()
-        .ok_or_else(|| io::Error::other("no command"))?;
+    let (name, arguments) =
+        options.command.split_first().ok_or_else(|| io::Error::other("no command"))?;
     let mut command = Command::new(name);
     command.args(arguments);
     if options.stdin {
@@ -64,10 +62,7 @@ fn run(options: &Options) -> io::Result<u8> {
             Some(16) => " (already under such a filter?)",
             _ => "",
         };
-        io::Error::new(
-            error.kind(),
-            format!("{}: {error}{hint}", name.to_string_lossy()),
-        )
+        io::Error::new(error.kind(), format!("{}: {error}{hint}", name.to_string_lossy()))
     })?;
     sim.start(child.id(), listener, script)?;
     sim.run()

@@ -144,8 +144,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Option<Options
     }
     for (name, change) in lines {
         let port = options.ports.iter_mut().find(|port| port.name == name);
-        port.ok_or_else(|| format!("--lines {name}: there is no --port {name}"))?
-            .lines = change;
+        port.ok_or_else(|| format!("--lines {name}: there is no --port {name}"))?.lines = change;
     }
     Ok(Some(options))
 }
@@ -155,11 +154,7 @@ fn port(word: &str) -> Result<PortOption, String> {
     if name.is_empty() || name.contains(char::is_whitespace) || RESERVED.contains(&name) {
         return Err(format!("`{name}` cannot name a port"));
     }
-    Ok(PortOption {
-        name: name.to_owned(),
-        path: path.into(),
-        lines: Change::default(),
-    })
+    Ok(PortOption { name: name.to_owned(), path: path.into(), lines: Change::default() })
 }
 
 fn levels(word: &str) -> Result<(String, Change), String> {
@@ -184,10 +179,7 @@ mod tests {
         );
         let options = options.unwrap().unwrap();
         assert_eq!(options.ports.len(), 2);
-        assert_eq!(
-            options.ports[0].lines.apply(0),
-            crate::lines::CTS | crate::lines::DCD
-        );
+        assert_eq!(options.ports[0].lines.apply(0), crate::lines::CTS | crate::lines::DCD);
         assert_eq!(options.refuse, Some(Errno::EINVAL));
         assert!(options.stdin && options.trace && options.icount);
         assert!(options.until_gone && options.with_parent);
@@ -196,10 +188,7 @@ mod tests {
 
     #[test]
     fn a_refusal_has_a_default() {
-        assert_eq!(
-            parsed("--refuse-miwait prog").unwrap().unwrap().refuse,
-            Some(Errno::ENOTTY)
-        );
+        assert_eq!(parsed("--refuse-miwait prog").unwrap().unwrap().refuse, Some(Errno::ENOTTY));
     }
 
     #[test]

@@ -131,10 +131,7 @@ impl Port {
     pub fn log_outputs(&self, log: &mut Log, nanos: u64, by: &str, cflag: Option<u32>) {
         let outputs = self.lines.show_outputs();
         let settings = show_settings(cflag.unwrap_or_else(|| self.cflag()));
-        log.line(
-            nanos,
-            format_args!("{} out {outputs} by={by} {settings}", self.name),
-        );
+        log.line(nanos, format_args!("{} out {outputs} by={by} {settings}", self.name));
     }
 
     /// The tty was opened: at any speed but 0 the driver raises DTR and RTS, each time.
@@ -185,10 +182,7 @@ impl Port {
         let old = self.cflag();
         let shown = libc::CBAUD | libc::CLOCAL | libc::HUPCL;
         if (old ^ new) & shown != 0 {
-            log.line(
-                nanos,
-                format_args!("{} termios {}", self.name, show_settings(new)),
-            );
+            log.line(nanos, format_args!("{} termios {}", self.name, show_settings(new)));
         }
         let zero = |cflag: u32| cflag & libc::CBAUD == libc::B0;
         let how = match (zero(old), zero(new)) {
@@ -217,9 +211,7 @@ impl Port {
         let mut fds = [PollFd::new(self.master.as_fd(), PollFlags::empty())];
         let ready = poll(&mut fds, PollTimeout::ZERO).unwrap_or(0);
         ready > 0
-            && fds
-                .iter()
-                .any(|fd| fd.revents().is_some_and(|r| r.contains(PollFlags::POLLHUP)))
+            && fds.iter().any(|fd| fd.revents().is_some_and(|r| r.contains(PollFlags::POLLHUP)))
     }
 
     /// Opens the tty for a moment without taking that for an open of the program.
@@ -229,12 +221,9 @@ impl Port {
         act: impl FnOnce(&OwnedFd) -> nix::Result<()>,
     ) -> nix::Result<()> {
         let _ = inotify.rm_watch(self.watch);
-        let result = open(
-            &self.tty,
-            OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC,
-            Mode::empty(),
-        )
-        .and_then(|tty| act(&tty));
+        let result =
+            open(&self.tty, OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC, Mode::empty())
+                .and_then(|tty| act(&tty));
         self.watch = watch(inotify, &self.tty)?;
         result
     }
@@ -254,19 +243,12 @@ fn watch(inotify: &Inotify, tty: &Path) -> nix::Result<WatchDescriptor> {
 
 /// `speed=9600 clocal=1 hupcl=1`.
 fn show_settings(cflag: u32) -> String {
-    const SPEEDS: [u32; 16] = [
-        0, 50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 9600, 19200, 38400,
-    ];
+    const SPEEDS: [u32; 16] =
+        [0, 50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 9600, 19200, 38400];
     let speed = usize::try_from(cflag & libc::CBAUD).unwrap_or(usize::MAX);
-    let speed = SPEEDS
-        .get(speed)
-        .map_or_else(|| "other".to_owned(), ToString::to_string);
+    let speed = SPEEDS.get(speed).map_or_else(|| "other".to_owned(), ToString::to_string);
     let flag = |bit| u8::from(cflag & bit != 0);
-    format!(
-        "speed={speed} clocal={} hupcl={}",
-        flag(libc::CLOCAL),
-        flag(libc::HUPCL)
-    )
+    format!("speed={speed} clocal={} hupcl={}", flag(libc::CLOCAL), flag(libc::HUPCL))
 }
 
 #[cfg(test)]
@@ -276,10 +258,7 @@ mod tests {
     #[test]
     fn settings_read_as_numbers() {
         assert_eq!(show_settings(FRESH), "speed=9600 clocal=1 hupcl=1");
-        assert_eq!(
-            show_settings(libc::B0 | libc::CLOCAL),
-            "speed=0 clocal=1 hupcl=0"
-        );
+        assert_eq!(show_settings(libc::B0 | libc::CLOCAL), "speed=0 clocal=1 hupcl=0");
         assert_eq!(show_settings(libc::B115200), "speed=other clocal=0 hupcl=0");
     }
 }

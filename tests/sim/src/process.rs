@@ -53,10 +53,7 @@ mod tests {
 
     #[test]
     fn a_child_is_below_us() {
-        let mut child = std::process::Command::new("sleep")
-            .arg("10")
-            .spawn()
-            .unwrap();
+        let mut child = std::process::Command::new("sleep").arg("10").spawn().unwrap();
         assert!(below(std::process::id()).contains(&child.id()));
         child.kill().unwrap();
         child.wait().unwrap();

@@ -32,15 +32,9 @@ pub fn describe(bytes: &[u8]) -> String {
         6 => "setenv",
         _ => return format!("init bogus cmd={cmd} size={size}"),
     };
-    let mut line = format!(
-        "init {name} cmd={cmd} runlevel={} sleep={sleep}",
-        character(level)
-    );
+    let mut line = format!("init {name} cmd={cmd} runlevel={} sleep={sleep}", character(level));
     if name == "setenv" {
-        for string in data
-            .split(|byte| *byte == 0)
-            .filter(|string| !string.is_empty())
-        {
+        for string in data.split(|byte| *byte == 0).filter(|string| !string.is_empty()) {
             let _ = write!(line, " env={}", escaped(string));
         }
     } else if data.iter().any(|byte| *byte != 0) {
@@ -53,9 +47,7 @@ pub fn describe(bytes: &[u8]) -> String {
 /// A request without data, as [`describe`] reads it.
 pub fn encode(cmd: u32, sleep: u32) -> [u8; SIZE] {
     let mut bytes = [0; SIZE];
-    let words = [MAGIC, cmd, 0, sleep]
-        .into_iter()
-        .flat_map(u32::to_ne_bytes);
+    let words = [MAGIC, cmd, 0, sleep].into_iter().flat_map(u32::to_ne_bytes);
     for (place, byte) in bytes.iter_mut().zip(words) {
         *place = byte;
     }
@@ -89,10 +81,8 @@ mod tests {
     use super::*;
 
     fn request(cmd: u32, level: u32, sleep: u32, data: &[u8]) -> Vec<u8> {
-        let mut bytes: Vec<u8> = [MAGIC, cmd, level, sleep]
-            .iter()
-            .flat_map(|n| n.to_ne_bytes())
-            .collect();
+        let mut bytes: Vec<u8> =
+            [MAGIC, cmd, level, sleep].iter().flat_map(|n| n.to_ne_bytes()).collect();
         bytes.extend_from_slice(data);
         bytes.resize(SIZE, 0);
         bytes
@@ -140,10 +130,7 @@ mod tests {
         let good = request(2, 0, 5, b"");
         assert_eq!(describe(&good[..383]), "init bogus size=383");
         assert_eq!(describe(b""), "init bogus size=0");
-        assert_eq!(
-            describe(&request(9, 0, 5, b"")),
-            "init bogus cmd=9 size=384"
-        );
+        assert_eq!(describe(&request(9, 0, 5, b"")), "init bogus cmd=9 size=384");
         let mut other = good;
         other[0] ^= 1;
         assert_eq!(describe(&other), "init bogus magic=0x03091968 size=384");
@@ -152,9 +139,6 @@ mod tests {
     #[test]
     fn rubbish_after_the_header_is_shown() {
         let line = describe(&request(2, 0, 5, b"x"));
-        assert_eq!(
-            line,
-            "init powerfail cmd=2 runlevel=- sleep=5 data=dirty size=384"
-        );
+        assert_eq!(line, "init powerfail cmd=2 runlevel=- sleep=5 data=dirty size=384");
     }
 }

@@ -11,10 +11,7 @@ pub struct Schedule<T> {
 
 impl<T> Default for Schedule<T> {
     fn default() -> Self {
-        Self {
-            steps: BTreeMap::new(),
-            serial: 0,
-        }
+        Self { steps: BTreeMap::new(), serial: 0 }
     }
 }
 

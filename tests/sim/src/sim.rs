@@ -82,12 +82,7 @@ impl Sim {
     pub fn new(options: &Options, log: Log) -> io::Result<Self> {
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
         let mut mask = SigSet::empty();
-        for signal in [
-            Signal::SIGINT,
-            Signal::SIGTERM,
-            Signal::SIGHUP,
-            Signal::SIGCHLD,
-        ] {
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD] {
             mask.add(signal);
         }
         mask.add(Signal::SIGUSR1);
@@ -161,8 +156,7 @@ impl Sim {
     fn wait_for_init(&mut self) -> io::Result<()> {
         if let Some(end) = self.init.as_ref().and_then(Init::end) {
             if !self.init_waited {
-                self.epoll
-                    .add(end, EpollEvent::new(EpollFlags::EPOLLIN, INIT))?;
+                self.epoll.add(end, EpollEvent::new(EpollFlags::EPOLLIN, INIT))?;
                 self.init_waited = true;
             }
         }
@@ -172,15 +166,13 @@ impl Sim {
     /// Takes the started command, and the script whose times count from now.
     pub fn start(&mut self, child: u32, listener: OwnedFd, script: Vec<Entry>) -> io::Result<()> {
         let nanos = now();
-        self.epoll
-            .add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, CALLS))?;
+        self.epoll.add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, CALLS))?;
         sys::prefer_sync_wake(&listener);
         self.listener = Some(listener);
         self.child = Pid::from_raw(i32::try_from(child).map_err(io::Error::other)?);
         self.log.line(nanos, format_args!("start {child}"));
         for entry in script {
-            self.schedule
-                .add(later(nanos, entry.at), Step::Run(entry.command));
+            self.schedule.add(later(nanos, entry.at), Step::Run(entry.command));
         }
         Ok(())
     }
@@ -245,10 +237,7 @@ impl Sim {
         };
         // A deadline of zero would disarm the timer.
         let at = TimeSpec::from_duration(Duration::from_nanos(at.max(1)));
-        self.timer.set(
-            Expiration::OneShot(at),
-            TimerSetTimeFlags::TFD_TIMER_ABSTIME,
-        )?;
+        self.timer.set(Expiration::OneShot(at), TimerSetTimeFlags::TFD_TIMER_ABSTIME)?;
         Ok(())
     }
 
@@ -274,8 +263,7 @@ impl Sim {
                 let next =
                     calls::serve(&call, &mut self.ports, listener, &mut self.log, self.trace);
                 if let Next::Break(port, time, id) = next {
-                    self.schedule
-                        .add(later(now(), time), Step::EndBreak(port, id));
+                    self.schedule.add(later(now(), time), Step::EndBreak(port, id));
                 }
             }
         } else if events.contains(EpollFlags::EPOLLHUP) {
@@ -324,8 +312,7 @@ impl Sim {
         }
         if half.len() > LONGEST {
             half.clear();
-            self.log
-                .note(format_args!("error a command longer than {LONGEST} bytes"));
+            self.log.note(format_args!("error a command longer than {LONGEST} bytes"));
         }
         for line in lines {
             match command::parse(&line) {
@@ -338,9 +325,7 @@ impl Sim {
 
     fn signals(&mut self) {
         while let Ok(Some(info)) = self.signals.read_signal() {
-            let signal = i32::try_from(info.ssi_signo)
-                .ok()
-                .and_then(|n| Signal::try_from(n).ok());
+            let signal = i32::try_from(info.ssi_signo).ok().and_then(|n| Signal::try_from(n).ok());
             match signal {
                 Some(Signal::SIGCHLD) => self.reap(),
                 Some(Signal::SIGUSR1) => {

@@ -49,12 +49,8 @@ pub fn spawn_filtered(
     command: &mut Command,
     filter: Vec<libc::sock_filter>,
 ) -> io::Result<(Child, OwnedFd)> {
-    let (ours, theirs) = socketpair(
-        AddressFamily::Unix,
-        SockType::Datagram,
-        None,
-        SockFlag::SOCK_CLOEXEC,
-    )?;
+    let (ours, theirs) =
+        socketpair(AddressFamily::Unix, SockType::Datagram, None, SockFlag::SOCK_CLOEXEC)?;
     let prepare = move || -> io::Result<()> {
         prctl::set_pdeathsig(Signal::SIGTERM)?;
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
@@ -77,12 +73,8 @@ pub fn spawn_filtered(
     let mut byte = [0u8; 1];
     let mut parts = [IoSliceMut::new(&mut byte)];
     let mut space = nix::cmsg_space!(RawFd);
-    let message = recvmsg::<()>(
-        ours.as_raw_fd(),
-        &mut parts,
-        Some(&mut space),
-        MsgFlags::MSG_CMSG_CLOEXEC,
-    )?;
+    let message =
+        recvmsg::<()>(ours.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)?;
     for part in message.cmsgs()? {
         if let ControlMessageOwned::ScmRights(fds) = part {
             if let Some(fd) = fds.first() {
@@ -124,11 +116,7 @@ pub fn confine() -> nix::Result<()> {
     let filter = [
         line(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
         line(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, refused),
-        line(
-            libc::BPF_RET | libc::BPF_K,
-            0,
-            libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs(),
-        ),
+        line(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs()),
         line(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW),
     ];
     let program = libc::sock_fprog {
@@ -138,12 +126,7 @@ pub fn confine() -> nix::Result<()> {
     prctl::set_no_new_privs()?;
     // SAFETY: `program` points to `filter`, which outlives the call; the kernel only reads both.
     let result = unsafe {
-        libc::syscall(
-            libc::SYS_seccomp,
-            libc::SECCOMP_SET_MODE_FILTER,
-            0,
-            &raw const program,
-        )
+        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program)
     };
     Errno::result(result).map(drop)
 }
@@ -157,13 +140,7 @@ fn owned(result: libc::c_long) -> nix::Result<OwnedFd> {
 /// Asks that answering a call hands the processor straight to the caller (Linux 6.6; harmless where missing).
 pub fn prefer_sync_wake(listener: &OwnedFd) {
     // SAFETY: the argument of this request is a number, not a pointer.
-    let _ = unsafe {
-        libc::ioctl(
-            listener.as_raw_fd(),
-            libc::SECCOMP_IOCTL_NOTIF_SET_FLAGS,
-            1u64,
-        )
-    };
+    let _ = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SET_FLAGS, 1u64) };
 }
 
 /// Takes the next call; `ENOENT` when its thread was interrupted or killed before we got to it.
@@ -172,11 +149,7 @@ pub fn receive(listener: &OwnedFd) -> nix::Result<Call> {
     let mut notice: libc::seccomp_notif = unsafe { std::mem::zeroed() };
     // SAFETY: the kernel writes one `seccomp_notif`, which is what the pointer points to.
     let result = unsafe {
-        libc::ioctl(
-            listener.as_raw_fd(),
-            libc::SECCOMP_IOCTL_NOTIF_RECV,
-            &raw mut notice,
-        )
+        libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut notice)
     };
     Errno::result(result)?;
     let [fd, request, arg, ..] = notice.data.args;
@@ -193,12 +166,7 @@ pub fn receive(listener: &OwnedFd) -> nix::Result<Call> {
 
 /// Ends a call; `ENOENT` when it is over already.
 pub fn answer(listener: &OwnedFd, id: u64, how: Answer) -> nix::Result<()> {
-    let mut response = libc::seccomp_notif_resp {
-        id,
-        val: 0,
-        error: 0,
-        flags: 0,
-    };
+    let mut response = libc::seccomp_notif_resp { id, val: 0, error: 0, flags: 0 };
     match how {
         Answer::Done => {}
         Answer::Fail(errno) => {
@@ -209,11 +177,7 @@ pub fn answer(listener: &OwnedFd, id: u64, how: Answer) -> nix::Result<()> {
     }
     // SAFETY: the kernel reads one `seccomp_notif_resp`, which is what the pointer points to.
     let result = unsafe {
-        libc::ioctl(
-            listener.as_raw_fd(),
-            libc::SECCOMP_IOCTL_NOTIF_SEND,
-            &raw mut response,
-        )
+        libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut response)
     };
     Errno::result(result).map(drop)
 }
@@ -222,11 +186,7 @@ pub fn answer(listener: &OwnedFd, id: u64, how: Answer) -> nix::Result<()> {
 pub fn waits(listener: &OwnedFd, id: u64) -> bool {
     // SAFETY: the kernel reads one `u64`, which is what the pointer points to.
     let result = unsafe {
-        libc::ioctl(
-            listener.as_raw_fd(),
-            libc::SECCOMP_IOCTL_NOTIF_ID_VALID,
-            &raw const id,
-        )
+        libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ID_VALID, &raw const id)
     };
     result == 0
 }

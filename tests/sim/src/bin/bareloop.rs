@@ -12,15 +12,8 @@ fn main() -> io::Result<()> {
         return Err(io::Error::other("usage: bareloop TTY FIFO"));
     };
     let flags = nix::libc::O_NOCTTY | nix::libc::O_NONBLOCK;
-    let tty = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(flags)
-        .open(tty)?;
-    let mut fifo = OpenOptions::new()
-        .write(true)
-        .custom_flags(nix::libc::O_NONBLOCK)
-        .open(fifo)?;
+    let tty = OpenOptions::new().read(true).write(true).custom_flags(flags).open(tty)?;
+    let mut fifo = OpenOptions::new().write(true).custom_flags(nix::libc::O_NONBLOCK).open(fifo)?;
     loop {
         sys::modem_wait(&tty, i32::try_from(lines::CTS).map_err(io::Error::other)?)?;
         let on_mains = u32::from_ne_bytes(sys::modem_get(&tty)?.to_ne_bytes()) & lines::CTS != 0;

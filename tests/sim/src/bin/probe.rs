@@ -17,19 +17,14 @@ use upsim::{lines, sys};
 
 fn main() -> io::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let (path, steps) = words
-        .split_first()
-        .ok_or_else(|| io::Error::other("usage: probe TTY STEP..."))?;
+    let (path, steps) =
+        words.split_first().ok_or_else(|| io::Error::other("usage: probe TTY STEP..."))?;
     let mut tty = open(path)?;
     for (at, step) in steps.iter().enumerate() {
         if step == "daemon" {
             let rest = steps.get(at + 1..).unwrap_or_default();
             let exe = std::env::current_exe()?;
-            Command::new(exe)
-                .arg(path)
-                .args(rest)
-                .stdin(Stdio::null())
-                .spawn()?;
+            Command::new(exe).arg(path).args(rest).stdin(Stdio::null()).spawn()?;
             return Ok(());
         }
         if step == "reopen" {
@@ -51,11 +46,7 @@ fn main() -> io::Result<()> {
 
 fn open(path: &str) -> io::Result<File> {
     let flags = libc::O_NOCTTY | libc::O_NONBLOCK;
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(flags)
-        .open(path)
+    OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)
 }
 
 fn act(tty: &File, step: &str) -> io::Result<String> {
@@ -81,9 +72,9 @@ fn act(tty: &File, step: &str) -> io::Result<String> {
             prctl::set_dumpable(false)?;
         }
         "filter" => sys::confine()?,
-        "sleep" => std::thread::sleep(Duration::from_millis(
-            value.parse().map_err(io::Error::other)?,
-        )),
+        "sleep" => {
+            std::thread::sleep(Duration::from_millis(value.parse().map_err(io::Error::other)?))
+        }
         "reopen" => {}
         _ => return Err(io::Error::other(format!("no step {step}"))),
     }
@@ -93,14 +84,7 @@ fn act(tty: &File, step: &str) -> io::Result<String> {
 fn settings(tty: &File, name: &str, value: &str) -> io::Result<()> {
     let mut new = tcgetattr(tty)?;
     match name {
-        "speed" => cfsetspeed(
-            &mut new,
-            if value == "0" {
-                BaudRate::B0
-            } else {
-                BaudRate::B9600
-            },
-        )?,
+        "speed" => cfsetspeed(&mut new, if value == "0" { BaudRate::B0 } else { BaudRate::B9600 })?,
         "hupcl" => new.control_flags.set(ControlFlags::HUPCL, value == "1"),
         _ => new.control_flags.set(ControlFlags::CLOCAL, value == "1"),
     }
@@ -118,9 +102,7 @@ fn threads(tty: &File, lines: &str) -> io::Result<()> {
         }));
     }
     for thread in all {
-        thread
-            .join()
-            .map_err(|_| io::Error::other("a thread panicked"))?;
+        thread.join().map_err(|_| io::Error::other("a thread panicked"))?;
     }
     Ok(())
 }
@@ -129,24 +111,16 @@ fn mask(names: &str) -> io::Result<i32> {
     let outputs = [("dtr", lines::DTR), ("rts", lines::RTS)];
     let mut mask = 0;
     for name in names.split(',').filter(|name| !name.is_empty()) {
-        let bit = lines::NAMES
-            .iter()
-            .chain(&outputs)
-            .find(|(known, _)| *known == name);
-        mask |= bit
-            .ok_or_else(|| io::Error::other(format!("no line {name}")))?
-            .1;
+        let bit = lines::NAMES.iter().chain(&outputs).find(|(known, _)| *known == name);
+        mask |= bit.ok_or_else(|| io::Error::other(format!("no line {name}")))?.1;
     }
     i32::try_from(mask).map_err(io::Error::other)
 }
 
 fn show(word: i32) -> String {
     let word = u32::from_ne_bytes(word.to_ne_bytes());
-    let all = lines::NAMES
-        .iter()
-        .chain(&[("dtr", lines::DTR), ("rts", lines::RTS)]);
-    let levels: Vec<String> = all
-        .map(|(name, bit)| format!("{name}={}", u8::from(word & bit != 0)))
-        .collect();
+    let all = lines::NAMES.iter().chain(&[("dtr", lines::DTR), ("rts", lines::RTS)]);
+    let levels: Vec<String> =
+        all.map(|(name, bit)| format!("{name}={}", u8::from(word & bit != 0))).collect();
     levels.join(" ")
 }

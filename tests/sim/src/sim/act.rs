@@ -31,24 +31,17 @@ impl Sim {
                 let Some(port) = self.ports.get(at) else {
                     return;
                 };
-                self.schedule.add(
-                    later(now(), time),
-                    Step::Change(at, change.undo(port.lines.inputs)),
-                );
+                self.schedule
+                    .add(later(now(), time), Step::Change(at, change.undo(port.lines.inputs)));
                 self.change(at, change);
             }
             PortCommand::Bounce(change, times, period) => {
                 let start = now();
                 for turn in 0..times {
-                    let level = if (times - 1 - turn) % 2 == 0 {
-                        change
-                    } else {
-                        change.inverted()
-                    };
-                    self.schedule.add(
-                        later(start, period.saturating_mul(turn)),
-                        Step::Change(at, level),
-                    );
+                    let level =
+                        if (times - 1 - turn) % 2 == 0 { change } else { change.inverted() };
+                    self.schedule
+                        .add(later(start, period.saturating_mul(turn)), Step::Change(at, level));
                 }
             }
             other => self.port_state(at, other),
@@ -75,10 +68,7 @@ impl Sim {
             PortCommand::Eio(eio) => {
                 port.eio = eio;
                 ends = eio.then_some(Answer::Fail(Errno::EIO));
-                log.line(
-                    nanos,
-                    format_args!("{name} eio {}", if eio { "on" } else { "off" }),
-                );
+                log.line(nanos, format_args!("{name} eio {}", if eio { "on" } else { "off" }));
             }
             PortCommand::Hangup => {
                 port.hang_up(log, &self.inotify, nanos);
@@ -125,8 +115,7 @@ impl Sim {
             }
         }
         let levels = port.lines.show_inputs();
-        self.log
-            .line(nanos, format_args!("{} in {levels} woke={woke}", port.name));
+        self.log.line(nanos, format_args!("{} in {levels} woke={woke}", port.name));
         let dropped = edges & lines::DCD != 0 && port.lines.inputs & lines::DCD == 0;
         if dropped && port.is_open() && port.follows_carrier() {
             self.port_state(at, PortCommand::Hangup);
@@ -168,9 +157,7 @@ impl Sim {
         };
         match result {
             Ok(()) => self.log.line(nanos, format_args!("init {what}")),
-            Err(error) => self
-                .log
-                .line(nanos, format_args!("error init {what}: {error}")),
+            Err(error) => self.log.line(nanos, format_args!("error init {what}: {error}")),
         }
     }
 }
