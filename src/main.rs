@@ -9,6 +9,7 @@ use lexopt::prelude::{Long, Short, Value};
 use nix::unistd::{Pid, getppid};
 use upsentry::config::{self, Config, Purpose, cables};
 use upsentry::monitor::{self, Line, Plan, power};
+use upsentry::notifier::reader::{self, Problem};
 use upsentry::notifier::{self, Jail, Mode, check, kill, port};
 use upsentry::sys::{process, raw};
 
@@ -144,11 +145,15 @@ fn with_config(command: Command, arguments: &Arguments) -> u8 {
         Command::Kill => Purpose::Kill,
         _ => Purpose::Run,
     };
-    let config = match config::load(&path, purpose) {
+    let config = match reader::load(&path, purpose) {
         Ok(config) => config,
-        Err(failure) => {
-            eprintln!("{}", failure.to_string().trim_end());
+        Err(Problem::Faulty(message)) => {
+            eprint!("{message}");
             return 2;
+        }
+        Err(Problem::Failed(message)) => {
+            eprintln!("upsentry: {message}");
+            return 1;
         }
     };
     let done = match command {

@@ -48,12 +48,40 @@ pub fn find(explicit: Option<&Path>) -> PathBuf {
     }
 }
 
-/// Reads and checks the file.
+/// Opens and checks the file.
 ///
 /// # Errors
 /// Everything that is wrong with it, ready to be shown; the exit code is 2.
 pub fn load(path: &Path, purpose: Purpose) -> Result<Config, Failure> {
-    let (text, mode) = read(path).map_err(|reason| Failure::unreadable(path, &reason))?;
+    let (file, mode) = open(path)?;
+    load_open(path, file, mode, purpose)
+}
+
+/// Opens the file for [`load_open`]; gives its permission bits too. Nothing that is not a regular file is
+/// even opened: opening a FIFO would wait for ever.
+///
+/// # Errors
+/// It cannot be read.
+pub fn open(path: &Path) -> Result<(File, u32), Failure> {
+    let problem =
+        |error: std::io::Error| Failure::unreadable(path, &format!(" cannot be read: {error}"));
+    let regular = |found: &fs::Metadata| match found.is_file() {
+        true => Ok(()),
+        false => Err(Failure::unreadable(path, " not a regular file")),
+    };
+    regular(&fs::metadata(path).map_err(problem)?)?;
+    let file = File::open(path).map_err(problem)?;
+    let metadata = file.metadata().map_err(problem)?;
+    regular(&metadata)?;
+    Ok((file, metadata.permissions().mode()))
+}
+
+/// Reads and checks the open file; needs no right and no path any more.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_open(path: &Path, file: File, mode: u32, purpose: Purpose) -> Result<Config, Failure> {
+    let text = read(file).map_err(|reason| Failure::unreadable(path, &reason))?;
     parse_with_mode(path, &text, purpose, mode).map_err(|all| Failure::faulty(path, &text, &all))
 }
 
@@ -74,25 +102,16 @@ fn parse_with_mode(
     check::assemble(path, parse::read(text, mode), purpose)
 }
 
-/// The file's text and its permission bits. Nothing that is not a regular file is even opened:
-/// opening a FIFO would wait for ever.
-fn read(path: &Path) -> Result<(String, u32), String> {
-    let problem = |error: std::io::Error| format!(" cannot be read: {error}");
-    let regular = |found: &fs::Metadata| {
-        if found.is_file() { Ok(()) } else { Err(" not a regular file") }
-    };
-    regular(&fs::metadata(path).map_err(problem)?)?;
-    let file = File::open(path).map_err(problem)?;
-    let metadata = file.metadata().map_err(problem)?;
-    regular(&metadata)?;
+fn read(file: File) -> Result<String, String> {
     let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(problem)?;
+    file.take(LARGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| format!(" cannot be read: {error}"))?;
     if bytes.len() as u64 > LARGEST {
         return Err(" over 1 MiB; a configuration is shorter".to_owned());
     }
-    let mode = metadata.permissions().mode();
     match String::from_utf8(bytes) {
-        Ok(text) => Ok((text, mode)),
+        Ok(text) => Ok(text),
         Err(error) => {
             let valid = error.utf8_error().valid_up_to();
             let before = String::from_utf8_lossy(error.as_bytes().get(..valid).unwrap_or_default())

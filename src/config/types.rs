@@ -4,10 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::cables::Cable;
+use serde::{Deserialize, Serialize};
+
+use super::cables::{self, Cable};
 
 /// One input line of a serial port, from the computer's side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Input {
     /// Clear to send.
     Cts,
@@ -20,7 +22,7 @@ pub enum Input {
 }
 
 /// `LINE 0|1`: the line is at that level. True = raised (positive voltage, TIOCM bit set).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Condition {
     /// Which line.
     pub line: Input,
@@ -29,7 +31,7 @@ pub struct Condition {
 }
 
 /// Levels for the two output lines; `None` leaves a line as it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outputs {
     /// Data terminal ready.
     pub dtr: Option<bool>,
@@ -38,7 +40,7 @@ pub struct Outputs {
 }
 
 /// How the UPS is told to cut the load.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kill {
     /// Levels to drive.
     pub outputs: Outputs,
@@ -47,14 +49,14 @@ pub struct Kill {
 }
 
 /// What a UPS is watched through.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Watch {
     /// A serial line with a contact-closure cable; an absolute path, possibly of a device that is absent.
     Line(PathBuf),
 }
 
 /// One UPS, with every default filled in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ups {
     /// 1..=63 bytes of `[A-Za-z0-9._-]`, unique in the file.
     pub name: String,
@@ -63,6 +65,7 @@ pub struct Ups {
     /// What it is watched through.
     pub watch: Watch,
     /// The cable that `model` named.
+    #[serde(with = "cable_name")]
     pub model: Option<&'static Cable>,
     /// On battery while all of these hold; empty: never said by a line.
     pub fail: Vec<Condition>,
@@ -97,7 +100,7 @@ pub struct Ups {
 }
 
 /// How init hears of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Via {
     /// Requests on init's FIFO.
     Initctl,
@@ -108,7 +111,7 @@ pub enum Via {
 }
 
 /// What `tell` maps an event to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
     /// Say nothing.
     None,
@@ -125,7 +128,7 @@ pub enum Action {
 }
 
 /// The four rows of `tell`; `None` where the file says nothing (the defaults depend on `via`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tell {
     /// Mains returned.
     pub ok: Option<Action>,
@@ -138,7 +141,7 @@ pub struct Tell {
 }
 
 /// A user as written: a name, or a number.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UserSpec {
     /// To be looked up in passwd.
     Name(String),
@@ -147,7 +150,7 @@ pub enum UserSpec {
 }
 
 /// The whole file, checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Config {
     /// The file it came from.
     pub path: PathBuf,
@@ -266,5 +269,27 @@ pub fn time(duration: Duration) -> String {
         _ if ms % 60_000 == 0 && ms > 60_000 => format!("{}m", ms / 60_000),
         _ if ms % 1000 == 0 => format!("{}s", ms / 1000),
         _ => format!("{ms}ms"),
+    }
+}
+
+/// A cable travels as its name.
+mod cable_name {
+    use super::{Cable, cables};
+    use serde::de::{Deserialize, Deserializer};
+    use serde::ser::{Serialize, Serializer};
+    use std::borrow::Cow;
+
+    pub(super) fn serialize<S: Serializer>(
+        cable: &Option<&'static Cable>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        cable.map(|cable| cable.name).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<&'static Cable>, D::Error> {
+        let name: Option<Cow<'de, str>> = Option::deserialize(deserializer)?;
+        Ok(name.and_then(|name| cables::find(&name)))
     }
 }

@@ -16,7 +16,7 @@ use seccompiler::BpfProgram;
 use crate::ipc::orders::{DEAD, GO, GO_IN_OUTAGE, KILL, READY};
 use crate::monitor::filter::{self, Fds};
 use crate::monitor::{Line, Plan, run};
-use crate::sys::confine::{Walls, confine};
+use crate::sys::confine::{MEMORY, Walls, confine};
 use crate::sys::{filter as seccomp, process, raw};
 
 /// What the warden keeps for its monitors.
@@ -83,10 +83,11 @@ fn enter(plan: Plan) -> Result<Cell, String> {
     raw::one_arena();
     confine(&Walls {
         keep: &keep,
-        root: &plan.root,
+        root: Some(&plan.root),
         uid: plan.uid,
         gid: plan.gid,
         file_size: 0,
+        memory: MEMORY,
         scoped: true,
     })?;
     nix::unistd::dup2_stderr(stderr.as_fd()).map_err(step("stderr"))?;

@@ -55,6 +55,20 @@ pub fn parent(fds: &Fds) -> Allow {
         .any(SYS_exit_group)
 }
 
+/// The reader of the configuration: computes, and writes the result or the errors.
+pub fn reader(file: RawFd, result: RawFd) -> Allow {
+    let writable = Arg::Without(2, u32::try_from(PROT_EXEC).unwrap_or(u32::MAX));
+    Allow::new()
+        .on(SYS_read, &[file], &[])
+        .on(SYS_write, &[result, 2], &[])
+        .any(SYS_brk)
+        .when(SYS_mmap, &[writable])
+        .any(SYS_munmap)
+        .any(SYS_mremap)
+        .on(SYS_close, &[file], &[])
+        .any(SYS_exit_group)
+}
+
 /// The hand of `via signal`: writes one file in one directory, signals process 1. A hand that runs the
 /// halt command has no filter: the command would inherit it.
 pub fn hand(link: RawFd, directory: RawFd) -> Allow {

@@ -10,6 +10,7 @@ pub mod logging;
 mod open;
 mod parent;
 pub mod port;
+pub mod reader;
 mod start;
 pub mod state;
 mod teller;

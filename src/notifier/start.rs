@@ -26,7 +26,7 @@ use crate::notifier::teller::{Fifo, HandLink, Teller};
 use crate::notifier::users::{self, Identity};
 use crate::notifier::via::{self, Init, Route};
 use crate::notifier::{filter, open};
-use crate::sys::confine::{self, Walls};
+use crate::sys::confine::{self, MEMORY, Walls};
 use crate::sys::{filter as seccomp, now, process, raw};
 use crate::sysvinit::lifeline::Lifeline;
 
@@ -406,8 +406,15 @@ fn confine_parent(
     }
     // Closed with all the rest.
     core::mem::forget(null);
-    let walls =
-        Walls { keep: &keep, root, uid: who.uid, gid: who.gid, file_size: 1 << 20, scoped: true };
+    let walls = Walls {
+        keep: &keep,
+        root: Some(root),
+        uid: who.uid,
+        gid: who.gid,
+        file_size: 1 << 20,
+        memory: MEMORY,
+        scoped: true,
+    };
     let landlock = confine::confine(&walls)?;
     say(NOTICE, format_args!("runs as {} without a right; Landlock {landlock:?}", who.name));
     seccomp::install(&program)

@@ -13,6 +13,8 @@ use nix::unistd::{self, Gid, Uid};
 
 use crate::sys::raw;
 
+/// Enough for any of our processes that runs on.
+pub const MEMORY: u64 = 16 << 20;
 /// Landlock is pinned to what was tested: a later ABI may come to govern something that we use.
 const LANDLOCK: ABI = ABI::V6;
 
@@ -21,14 +23,17 @@ const LANDLOCK: ABI = ABI::V6;
 pub struct Walls<'a> {
     /// Descriptors that it keeps.
     pub keep: &'a [RawFd],
-    /// The empty directory that becomes its root.
-    pub root: &'a Path,
+    /// The empty directory that becomes its root; `None` where a list without any call that takes a path
+    /// makes one needless.
+    pub root: Option<&'a Path>,
     /// Its user: shared with nobody, never 0.
     pub uid: Uid,
     /// Its only group.
     pub gid: Gid,
     /// The largest file that it can write, in bytes.
     pub file_size: u64,
+    /// The most memory that it can write to, in bytes.
+    pub memory: u64,
     /// No signals and no abstract sockets out of its own Landlock domain.
     pub scoped: bool,
 }
@@ -40,8 +45,10 @@ pub struct Walls<'a> {
 pub fn confine(walls: &Walls<'_>) -> Result<RulesetStatus, String> {
     let step = |name: &'static str| move |error: nix::Error| format!("{name}: {error}");
     raw::close_all_but(walls.keep).map_err(step("close_range"))?;
-    unistd::chdir(walls.root).map_err(step("chdir"))?;
-    unistd::chroot(".").map_err(step("chroot"))?;
+    if let Some(root) = walls.root {
+        unistd::chdir(root).map_err(step("chdir"))?;
+        unistd::chroot(".").map_err(step("chroot"))?;
+    }
     unistd::chdir("/").map_err(step("chdir /"))?;
     unistd::setgroups(&[]).map_err(step("setgroups"))?;
     // Before the uid changes: afterwards the kernel refuses it.
@@ -86,7 +93,7 @@ fn limit(walls: &Walls<'_>) -> Result<(), String> {
         (Resource::RLIMIT_MEMLOCK, 0),
         (Resource::RLIMIT_MSGQUEUE, 0),
         (Resource::RLIMIT_NOFILE, files),
-        (Resource::RLIMIT_DATA, 16 << 20),
+        (Resource::RLIMIT_DATA, walls.memory),
     ];
     for (resource, limit) in limits {
         setrlimit(resource, limit, limit).map_err(|error| format!("{resource:?}: {error}"))?;
