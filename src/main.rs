@@ -157,10 +157,7 @@ fn with_config(command: Command, arguments: &Arguments) -> u8 {
         }
     };
     let done = match command {
-        Command::Check => {
-            show(check::report(&config).trim_end());
-            Ok(0)
-        }
+        Command::Check => Ok(checked(&config)),
         Command::Test => test(&config),
         Command::Kill => kill::run(&config),
         _ => daemon(&config, arguments),
@@ -169,6 +166,15 @@ fn with_config(command: Command, arguments: &Arguments) -> u8 {
         eprintln!("upsentry: {message}");
         1
     })
+}
+
+fn checked(config: &Config) -> u8 {
+    let report = check::report(config);
+    show(report.screen.trim_end());
+    for remark in &report.remarks {
+        eprintln!("{remark}");
+    }
+    report.status
 }
 
 fn daemon(config: &Config, arguments: &Arguments) -> Result<u8, String> {

@@ -18,7 +18,7 @@ fn said_of(path: &Path, purpose: Purpose) -> String {
     let mut said = String::new();
     match parse(name, &text, purpose) {
         Ok(config) => {
-            said.push_str(&describe(&config));
+            said.push_str(&describe(&config, 0, config.warnings.len()));
             for warning in &config.warnings {
                 let _ = writeln!(said, "{warning}");
             }

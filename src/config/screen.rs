@@ -6,20 +6,21 @@ use super::cables::{CABLES, Cable};
 use super::hazards::{Pulled, pulled};
 use super::types::{Condition, Config, Outputs, Ups, Watch, time, words};
 
-/// The part of `check` that the file alone decides.
+/// The part of `check` that the file alone decides, under a count of what was found in all.
 #[must_use]
-pub fn describe(config: &Config) -> String {
+pub fn describe(config: &Config, errors: usize, warnings: usize) -> String {
     let count = |n: usize, one: &str| match n {
         0 => format!("no {one}s"),
         1 => format!("1 {one}"),
         _ => format!("{n} {one}s"),
     };
     let mut text = format!(
-        "{}: {}, {} UPS, no errors, {}\n\n",
+        "{}: {}, {} UPS, {}, {}\n\n",
         config.path.display(),
         count(config.lines, "line"),
         config.ups.len(),
-        count(config.warnings.len(), "warning")
+        count(errors, "error"),
+        count(warnings, "warning")
     );
     for ups in &config.ups {
         describe_ups(&mut text, ups, config);

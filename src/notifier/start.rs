@@ -89,7 +89,15 @@ pub fn run(config: &Config, mode: Mode, jail: Enter) -> Result<u8, String> {
                 .to_owned(),
         );
     }
-    let opened = open_all(config)?;
+    let init = Init::look(config.initctl.as_deref());
+    let route = match via::route(config, &init) {
+        Ok(route) => route,
+        Err(error) => {
+            eprintln!("{}: {error}\n1 error; nothing was started", config.path.display());
+            return Ok(2);
+        }
+    };
+    let opened = open_all(config, init, route)?;
     let started = match mode.foreground {
         true => None,
         false => match background()? {
@@ -114,10 +122,8 @@ pub fn run(config: &Config, mode: Mode, jail: Enter) -> Result<u8, String> {
 /// What the warden's process becomes: the caller's, because this side knows nothing of the jail.
 pub type Enter = fn(&Config, Jail) -> !;
 
-fn open_all(config: &Config) -> Result<Opened, String> {
+fn open_all(config: &Config, init: Init, route: Route) -> Result<Opened, String> {
     let users = users::resolve(config)?;
-    let init = Init::look(config.initctl.as_deref());
-    let route = via::route(config, &init)?;
     open::empty_root(&config.chroot)?;
     let (state, record) = StateFile::open(&config.state_file, config.ups.len())?;
     let record = record.unwrap_or_else(|unusable| {

@@ -17,6 +17,8 @@ use crate::sys::raw;
 pub const MEMORY: u64 = 16 << 20;
 /// Landlock is pinned to what was tested: a later ABI may come to govern something that we use.
 const LANDLOCK: ABI = ABI::V6;
+/// The same as a number.
+pub const LANDLOCK_ABI: i32 = LANDLOCK as i32;
 
 /// Where a process ends up.
 #[derive(Debug)]
@@ -149,6 +151,11 @@ fn verify(walls: &Walls<'_>) -> Result<(), String> {
         true => Ok(()),
         false => Err("no_new_privs is not set".to_owned()),
     }
+}
+
+/// The Landlock ABI of this kernel; `None`: it has none, or it is switched off.
+pub fn landlock_abi() -> Option<i32> {
+    raw::landlock_abi().ok()
 }
 
 /// No process or thread can be made any more by this process.

@@ -177,6 +177,19 @@ pub fn one_arena() {
     }
 }
 
+/// The Landlock ABI of this kernel.
+///
+/// # Errors
+/// ENOSYS, EOPNOTSUPP: none.
+pub fn landlock_abi() -> nix::Result<c_int> {
+    const VERSION: libc::c_uint = 1;
+    // SAFETY: with no attributes and this flag the call only answers a number.
+    let abi = unsafe {
+        libc::syscall(libc::SYS_landlock_create_ruleset, core::ptr::null::<u8>(), 0_usize, VERSION)
+    };
+    nix::errno::Errno::result(abi).map(|abi| c_int::try_from(abi).unwrap_or(c_int::MAX))
+}
+
 /// A page of zeros that this process and all its descendants share.
 ///
 /// # Errors

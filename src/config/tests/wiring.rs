@@ -111,7 +111,7 @@ ups \"ups\"        /dev/ttyS0, CyberPower Power99 (model power99)
   shuts down     at low; no shutdown-after
 this machine     needs 1 of 1 UPS
 ";
-    assert_eq!(describe(&good(text)), expected);
+    assert_eq!(shown(&good(text)), expected);
     let text = "need 3\nmodel nut-1\nups a\nwatch /dev/x\npower 2\nfail-after 5s\nok-after 1m\nsense dsr 1\nshutdown-after 10m\n\
                 ups b\nwatch ttyS1\nfail cts 0\nlow dcd 0\nkill break\n\
                 ups c\nwatch ttyS2\npower 0\n";
@@ -137,9 +137,13 @@ ups \"c\"          /dev/ttyS2, APC Back-UPS 940-0095A/C (model apc-940-0095a)
   shuts down     never: power 0, only watched
 this machine     needs power 3 of 3 (a 2, b 1)
 ";
-    let shown = describe(&good(text));
+    let shown = shown(&good(text));
     assert_eq!(
         shown.lines().skip(1).collect::<Vec<_>>(),
         expected.lines().skip(1).collect::<Vec<_>>()
     );
+}
+
+fn shown(config: &Config) -> String {
+    describe(config, 0, config.warnings.len())
 }
