@@ -56,8 +56,9 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    // Nothing that the caller's environment says may reach the jail or the halt command.
+    // Nothing that the caller left open or said may reach the jail or the halt command.
     raw::close_inherited();
+    raw::forget_environment();
     let arguments = match parse(lexopt::Parser::from_env()) {
         Ok(arguments) => arguments,
         Err(error) => {

@@ -146,6 +146,25 @@ pub fn close_inherited() {
     unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
 }
 
+/// Forgets the caller's environment: for getenv(3), so that no `RUST_BACKTRACE` changes what a panic
+/// does, and in the block that the kernel made at exec, which /proc/PID/environ shows.
+pub fn forget_environment() {
+    unsafe extern "C" {
+        static mut environ: *mut *mut libc::c_char;
+    }
+    // SAFETY: no other thread exists yet, and nothing has borrowed from the environment. `environ` is
+    // null or an array of writable strings that ends with a null pointer; each is overwritten up to its
+    // own end only.
+    unsafe {
+        let mut entry = environ;
+        while !entry.is_null() && !(*entry).is_null() {
+            core::ptr::write_bytes(*entry, 0, libc::strlen(*entry));
+            entry = entry.add(1);
+        }
+        libc::clearenv();
+    }
+}
+
 /// Marks every descriptor above 2 close-on-exec, so that a command run by us gets none.
 ///
 /// # Errors
@@ -155,6 +174,21 @@ pub fn close_on_exec_above_2() -> nix::Result<()> {
     let done =
         unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     nix::errno::Errno::result(done).map(drop)
+}
+
+/// Every signal as a fresh program expects it, but SIGPIPE: what the caller ignored (`nohup`, a shell's
+/// `trap ''`) would be ignored by the halt command too, and with SIGCHLD ignored nobody can be waited for.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn default_signals() -> nix::Result<()> {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    let fixed = [Signal::SIGKILL, Signal::SIGSTOP, Signal::SIGPIPE];
+    for each in Signal::iterator().filter(|each| !fixed.contains(each)) {
+        // SAFETY: the default action is no handler of ours.
+        unsafe { signal(each, SigHandler::SigDfl) }?;
+    }
+    Ok(())
 }
 
 /// SIGPIPE as a fresh program expects it: Rust ignores it, and exec keeps that.
