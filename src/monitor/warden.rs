@@ -50,6 +50,7 @@ pub fn main(plan: Plan) -> ! {
     raw::exit(0)
 }
 
+/// Makes what the warden needs, then has the jail closed behind it.
 fn enter(plan: Plan) -> Result<Cell, String> {
     let step = |name: &'static str| move |error: nix::Error| format!("{name}: {error}");
     process::block_signals().map_err(step("signal mask"))?;
@@ -60,29 +61,37 @@ fn enter(plan: Plan) -> Result<Cell, String> {
     let children = SignalFd::with_flags(&child, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
     let children = children.map_err(step("signalfd"))?;
     let memory = raw::shared_words().map_err(step("shared page"))?;
+    let ttys = plan.lines.iter().filter_map(|line| line.tty.as_ref());
     let fds = Fds {
-        ttys: plan
-            .lines
-            .iter()
-            .filter_map(|line| line.tty.as_ref().map(AsRawFd::as_raw_fd))
-            .collect(),
+        ttys: ttys.map(AsRawFd::as_raw_fd).collect(),
         poke: poke.as_fd().as_raw_fd(),
         events: plan.events.as_raw_fd(),
         log: plan.log.as_raw_fd(),
     };
     let program = filter::monitor(&fds).compile()?;
-    let own =
-        filter::warden(&fds, plan.link.as_raw_fd(), children.as_fd().as_raw_fd()).compile()?;
-    let more = [fds.poke, fds.events, fds.log, plan.link.as_raw_fd(), children.as_fd().as_raw_fd()];
-    let keep: Vec<RawFd> = [0, 1, 2].into_iter().chain(more).chain(fds.ttys).collect();
+    lock(&plan, &fds, children.as_fd().as_raw_fd())?;
+    let Plan { lines, events, log, link, null, .. } = plan;
+    // Closed with everything else; its owner must not close that number again.
+    core::mem::forget(null);
+    Ok(Cell { lines, events, log, poke, link, children, program, memory })
+}
+
+/// The walls and the warden's list. Standard error is the starting terminal until the last but one
+/// step, so that it shows what went wrong.
+fn lock(plan: &Plan, fds: &Fds, children: RawFd) -> Result<(), String> {
+    let step = |name: &'static str| move |error: nix::Error| format!("{name}: {error}");
+    let link = plan.link.as_raw_fd();
+    let own = filter::warden(fds, link, children).compile()?;
     let null = plan.null.as_fd();
     nix::unistd::dup2_stdin(null).map_err(step("stdin"))?;
     nix::unistd::dup2_stdout(null).map_err(step("stdout"))?;
     let stderr = null.try_clone_to_owned().map_err(|error| format!("stderr: {error}"))?;
-    let keep: Vec<RawFd> = keep.into_iter().chain([stderr.as_raw_fd()]).collect();
+    let standard = [0, 1, 2, stderr.as_raw_fd()];
+    let more = [fds.poke, fds.events, fds.log, link, children];
+    let keep = standard.into_iter().chain(more).chain(fds.ttys.iter().copied());
     raw::one_arena();
     confine(&Walls {
-        keep: &keep,
+        keep: &keep.collect::<Vec<RawFd>>(),
         root: Some(&plan.root),
         uid: plan.uid,
         gid: plan.gid,
@@ -92,11 +101,7 @@ fn enter(plan: Plan) -> Result<Cell, String> {
     })?;
     nix::unistd::dup2_stderr(stderr.as_fd()).map_err(step("stderr"))?;
     drop(stderr);
-    seccomp::install(&own)?;
-    let Plan { lines, events, log, link, null, .. } = plan;
-    // Closed with everything else; its owner must not close that number again.
-    core::mem::forget(null);
-    Ok(Cell { lines, events, log, poke, link, children, program, memory })
+    seccomp::install(&own)
 }
 
 /// Returns when the parent is gone.
