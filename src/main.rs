@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use lexopt::prelude::{Long, Short, Value};
+use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getppid};
 use upsentry::config::{self, Config, Purpose, cables};
 use upsentry::monitor::{self, Line, Plan, power};
@@ -59,6 +60,8 @@ fn main() -> ExitCode {
     // Nothing that the caller left open or said may reach the jail or the halt command.
     raw::close_inherited();
     raw::forget_environment();
+    // Children are waited for. It cannot fail: the signal exists.
+    let _ = raw::default_signal(Signal::SIGCHLD);
     let arguments = match parse(lexopt::Parser::from_env()) {
         Ok(arguments) => arguments,
         Err(error) => {

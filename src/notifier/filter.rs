@@ -73,13 +73,14 @@ pub fn reader(file: RawFd, result: RawFd) -> Allow {
 /// halt command has no filter: the command would inherit it.
 pub fn hand(link: RawFd, directory: RawFd) -> Allow {
     let signal = Arg::Is(1, u32::try_from(SIGPWR).unwrap_or(u32::MAX));
+    let new_directory = u32::try_from(directory).unwrap_or(u32::MAX);
     let directory = [directory];
     Allow::new()
         .on(SYS_read, &[link], &[])
         // To the parent, and to the new file, whose number is not known here.
         .any(SYS_write)
         .on(SYS_openat, &directory, &[])
-        .on(SYS_renameat, &directory, &[])
+        .on(SYS_renameat, &directory, &[Arg::Is(2, new_directory)])
         .on(SYS_newfstatat, &directory, &[])
         .any(SYS_close)
         .when(SYS_kill, &[Arg::Is(0, 1), signal])

@@ -100,7 +100,7 @@ fn run(argv: &[CString]) -> u8 {
         Ok(ForkResult::Child) => {
             let _ = setsid();
             let _ = process::unblock_signals();
-            let _ = raw::default_sigpipe();
+            let _ = raw::default_signal(Signal::SIGPIPE);
             let _ = raw::close_on_exec_above_2();
             if let Some(path) = argv.first() {
                 let _ = execve(path, argv, &environment);

@@ -18,7 +18,7 @@ use crate::ipc::respawn::Respawn;
 use crate::ipc::told::Told;
 use crate::notifier::hand::Hand;
 use crate::notifier::link::{Gate, Link, Stage};
-use crate::notifier::logging::{ALERT, NOTICE, Sink, WARNING, say};
+use crate::notifier::logging::{ALERT, EMERG, NOTICE, Sink, WARNING, say};
 use crate::notifier::parent::Parent;
 use crate::notifier::port::{self, Problem};
 use crate::notifier::state::{Record, StateFile, Unusable};
@@ -77,8 +77,8 @@ struct Opened {
     null: OwnedFd,
 }
 
-/// Starts the daemon; returns its exit status when it ends, or in the process that started it without
-/// `-f` once every UPS has given its first state. `jail` becomes the warden.
+/// Starts the daemon; returns only if that failed. The process that started it without `-f` ends once
+/// every UPS has given its first state. `jail` becomes the warden.
 ///
 /// # Errors
 /// Why nothing was started; one message that says what to do.
@@ -97,25 +97,29 @@ pub fn run(config: &Config, mode: Mode, jail: Enter) -> Result<u8, String> {
             return Ok(2);
         }
     };
+    // Whatever the caller's mask: scripts read the files that we make.
+    let _ = nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     let opened = open_all(config, init, route)?;
     let started = match mode.foreground {
         true => None,
-        false => match background()? {
-            Side::Command(status) => return Ok(status),
-            Side::Daemon(started) => Some(started),
-        },
+        false => Some(background()?),
     };
     process::remember_id();
     // Before stderr is given up; the file is opened by the process that it names.
     let pid_file = open::pid_file(&config.pid_file)?;
     let sink = Sink::open(mode.log_stderr);
-    greet(config, &opened, sink);
+    greet(config, &opened);
     let step = |name: &'static str| move |error: nix::Error| format!("{name}: {error}");
     process::block_signals().map_err(step("signal mask"))?;
     let hand = hand(config, &opened)?;
     let (link, events, log) = fork_warden(config, &opened, jail)?;
-    let parent =
-        assemble(config, opened, Ends { link, events, log, hand, started, pid_file, sink, mode })?;
+    let ends = Ends { link, events, log, hand, started, pid_file, sink, mode };
+    let parent = assemble(config, opened, ends).inspect_err(|error| {
+        // Standard error may be closed already.
+        if !sink.uses_stderr() {
+            say(EMERG, format_args!("{error}"));
+        }
+    })?;
     parent.run()
 }
 
@@ -167,41 +171,30 @@ fn open_port(ups: &Ups) -> Result<Option<OwnedFd>, String> {
     }
 }
 
-enum Side {
-    /// The process that was called: its exit status.
-    Command(u8),
-    /// The daemon: where it says that the start is over.
-    Daemon(OwnedFd),
-}
-
-/// Leaves the terminal. The calling process stays until the daemon has its first states.
-fn background() -> Result<Side, String> {
+/// Leaves the terminal; returns where the daemon says that the start is over. The calling process stays
+/// until then, and ends here: an owner of the state file that is dropped there would unlock it for both.
+fn background() -> Result<OwnedFd, String> {
     let (read, write) = pipe2(OFlag::O_CLOEXEC).map_err(|error| format!("pipe: {error}"))?;
-    match raw::fork().map_err(|error| format!("fork: {error}"))? {
-        ForkResult::Child => {
-            drop(read);
-            setsid().map_err(|error| format!("setsid: {error}"))?;
-            Ok(Side::Daemon(write))
-        }
-        ForkResult::Parent { .. } => {
-            drop(write);
-            let mut byte = [0];
-            let read = loop {
-                match nix::unistd::read(&read, &mut byte) {
-                    Err(nix::Error::EINTR) => {}
-                    other => break other,
-                }
-            };
-            if read == Ok(1) {
-                return Ok(Side::Command(0));
-            }
-            eprintln!("upsentry: did not start; the reason is above or in the system log");
-            Ok(Side::Command(1))
-        }
+    if raw::fork().map_err(|error| format!("fork: {error}"))?.is_child() {
+        drop(read);
+        setsid().map_err(|error| format!("setsid: {error}"))?;
+        return Ok(write);
     }
+    drop(write);
+    let mut byte = [0];
+    let read = loop {
+        match nix::unistd::read(&read, &mut byte) {
+            Err(nix::Error::EINTR) => {}
+            other => break other,
+        }
+    };
+    if read != Ok(1) {
+        eprintln!("upsentry: did not start; the reason is above or in the system log");
+    }
+    raw::exit(i32::from(read != Ok(1)))
 }
 
-fn greet(config: &Config, opened: &Opened, sink: &Sink) {
+fn greet(config: &Config, opened: &Opened) {
     let route = &opened.route;
     let chosen = if route.chosen { " (chosen)" } else { "" };
     let (version, ups) = (env!("CARGO_PKG_VERSION"), config.ups.len());
@@ -216,16 +209,9 @@ fn greet(config: &Config, opened: &Opened, sink: &Sink) {
         let Watch::Line(path) = &ups.watch;
         say(ALERT, format_args!("{}: {} is absent", ups.name, path.display()));
     }
-    if !sink.uses_stderr() {
-        for fd in [0, 1] {
-            // What the terminal shows later is not ours; a failure leaves it as it was.
-            let _ = if fd == 0 {
-                nix::unistd::dup2_stdin(&opened.null)
-            } else {
-                nix::unistd::dup2_stdout(&opened.null)
-            };
-        }
-    }
+    // What comes from there or goes there later is not ours; a failure leaves it as it was.
+    let _ = nix::unistd::dup2_stdin(&opened.null);
+    let _ = nix::unistd::dup2_stdout(&opened.null);
 }
 
 /// Forks the hand, where this route needs one.
@@ -259,18 +245,24 @@ fn confine_hand(hand: &Hand, null: &OwnedFd) -> Result<(), String> {
     let keep: Vec<RawFd> = [0, 1, 2].into_iter().chain(hand.keep()).collect();
     nix::unistd::dup2_stdin(null).map_err(step("stdin"))?;
     nix::unistd::dup2_stdout(null).map_err(step("stdout"))?;
-    nix::unistd::dup2_stderr(null).map_err(step("stderr"))?;
+    let stderr = null.try_clone().map_err(|error| format!("stderr: {error}"))?;
+    let keep: Vec<RawFd> = keep.into_iter().chain([stderr.as_raw_fd()]).collect();
     raw::close_all_but(&keep).map_err(step("close_range"))?;
     nix::unistd::chdir("/").map_err(step("chdir"))?;
     nix::unistd::setgroups(&[]).map_err(step("setgroups"))?;
-    if hand.halt.is_some() {
-        return confine::drop_held();
+    nix::sys::prctl::set_dumpable(false).map_err(step("not dumpable"))?;
+    if let (Some((directory, _)), None) = (&hand.powerstatus, &hand.halt) {
+        confine::drop_bounding()?;
+        confine::drop_held()?;
+        confine::replace_files_in(directory.as_fd())?;
+        nix::sys::prctl::set_no_new_privs().map_err(step("no_new_privs"))?;
+        nix::unistd::dup2_stderr(&stderr).map_err(step("stderr"))?;
+        drop(stderr);
+        let allowed = filter::hand(hand.link.as_raw_fd(), directory.as_raw_fd());
+        return seccomp::install(&allowed.compile()?);
     }
-    confine::drop_bounding()?;
     confine::drop_held()?;
-    nix::sys::prctl::set_no_new_privs().map_err(step("no_new_privs"))?;
-    let directory = hand.powerstatus.as_ref().map_or(-1, |(directory, _)| directory.as_raw_fd());
-    seccomp::install(&filter::hand(hand.link.as_raw_fd(), directory).compile()?)
+    nix::unistd::dup2_stderr(&stderr).map_err(step("stderr"))
 }
 
 /// Forks the warden; gives the parent's ends of its socket and of the two pipes.
@@ -422,6 +414,18 @@ fn confine_parent(
         scoped: true,
     };
     let landlock = confine::confine(&walls)?;
+    speak_of_panics();
     say(NOTICE, format_args!("runs as {} without a right; Landlock {landlock:?}", who.name));
     seccomp::install(&program)
+}
+
+/// A panic is one clean line in the log and an exit, within the list: it is our own error, and the
+/// others end with us.
+fn speak_of_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let line = info.location().map_or(0, std::panic::Location::line);
+        let file = info.location().map_or("?", std::panic::Location::file);
+        say(EMERG, format_args!("panicked at {file}:{line}; ending"));
+        raw::exit(1)
+    }));
 }

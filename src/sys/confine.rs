@@ -2,13 +2,17 @@
 //!
 //! Everything here is per thread, so it runs while the process has one.
 
-use std::os::fd::RawFd;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::path::Path;
 
 use caps::{CapSet, CapsHashSet};
-use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetStatus, Scope};
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, PathBeneath, Ruleset, RulesetAttr, RulesetCreatedAttr,
+    RulesetStatus, Scope,
+};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::stat::stat;
 use nix::unistd::{self, Gid, Uid};
 
 use crate::sys::raw;
@@ -106,16 +110,38 @@ fn limit(walls: &Walls<'_>) -> Result<(), String> {
 /// Denies every file and TCP right that Landlock knows, and with `scoped` signals and abstract sockets
 /// to others; as much of it as this kernel has.
 fn landlock(scoped: bool) -> Result<RulesetStatus, String> {
-    let text = |error: landlock::RulesetError| format!("Landlock: {error}");
-    let mut rules = Ruleset::default()
-        .handle_access(AccessFs::from_all(LANDLOCK))
-        .and_then(|rules| rules.handle_access(AccessNet::from_all(LANDLOCK)))
-        .map_err(text)?;
+    let mut rules = deny_all()?;
     if scoped {
-        rules = rules.scope(Scope::from_all(LANDLOCK)).map_err(text)?;
+        rules = rules.scope(Scope::from_all(LANDLOCK)).map_err(unlocked)?;
     }
     let status = rules.create().and_then(landlock::RulesetCreated::restrict_self);
-    Ok(status.map_err(text)?.ruleset)
+    Ok(status.map_err(unlocked)?.ruleset)
+}
+
+/// As [`confine`] does with Landlock, but plain files in this directory can be made, written and renamed
+/// over each other; as much of it as this kernel has. It may signal others.
+///
+/// # Errors
+/// The kernel has Landlock and refuses.
+pub fn replace_files_in(directory: BorrowedFd<'_>) -> Result<RulesetStatus, String> {
+    let rights =
+        AccessFs::WriteFile | AccessFs::Truncate | AccessFs::MakeReg | AccessFs::RemoveFile;
+    let status = deny_all()?
+        .create()
+        .and_then(|rules| rules.add_rule(PathBeneath::new(directory, rights)))
+        .and_then(landlock::RulesetCreated::restrict_self);
+    Ok(status.map_err(unlocked)?.ruleset)
+}
+
+fn deny_all() -> Result<Ruleset, String> {
+    Ruleset::default()
+        .handle_access(AccessFs::from_all(LANDLOCK))
+        .and_then(|rules| rules.handle_access(AccessNet::from_all(LANDLOCK)))
+        .map_err(unlocked)
+}
+
+fn unlocked(error: landlock::RulesetError) -> String {
+    format!("Landlock: {error}")
 }
 
 fn verify(walls: &Walls<'_>) -> Result<(), String> {
@@ -126,6 +152,11 @@ fn verify(walls: &Walls<'_>) -> Result<(), String> {
     let groups = [gids.real, gids.effective, gids.saved];
     if users != [walls.uid; 3] || walls.uid.is_root() || groups != [walls.gid; 3] {
         return Err("user or group is not what it should be".to_owned());
+    }
+    // The path was checked before; somebody may have put another directory there since.
+    let root = stat("/").map_err(step)?;
+    if walls.root.is_some() && (root.st_uid != 0 || root.st_mode & 0o222 != 0) {
+        return Err("the root directory is not root's, or can be written to".to_owned());
     }
     if !unistd::getgroups().map_err(step)?.is_empty() {
         return Err("supplementary groups are left".to_owned());

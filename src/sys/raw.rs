@@ -6,6 +6,7 @@ use core::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use nix::libc::{self, c_int};
+use nix::sys::signal::Signal;
 use nix::unistd::ForkResult;
 use serialport::TTYPort;
 
@@ -176,29 +177,15 @@ pub fn close_on_exec_above_2() -> nix::Result<()> {
     nix::errno::Errno::result(done).map(drop)
 }
 
-/// Every signal as a fresh program expects it, but SIGPIPE: what the caller ignored (`nohup`, a shell's
-/// `trap ''`) would be ignored by the halt command too, and with SIGCHLD ignored nobody can be waited for.
+/// A signal as a fresh program expects it: exec keeps what is ignored. Rust ignores SIGPIPE; a caller
+/// that ignores SIGCHLD would leave us unable to wait for a child.
 ///
 /// # Errors
 /// The kernel refuses.
-pub fn default_signals() -> nix::Result<()> {
-    use nix::sys::signal::{SigHandler, Signal, signal};
-    let fixed = [Signal::SIGKILL, Signal::SIGSTOP, Signal::SIGPIPE];
-    for each in Signal::iterator().filter(|each| !fixed.contains(each)) {
-        // SAFETY: the default action is no handler of ours.
-        unsafe { signal(each, SigHandler::SigDfl) }?;
-    }
-    Ok(())
-}
-
-/// SIGPIPE as a fresh program expects it: Rust ignores it, and exec keeps that.
-///
-/// # Errors
-/// The kernel refuses.
-pub fn default_sigpipe() -> nix::Result<()> {
-    use nix::sys::signal::{SigHandler, Signal, signal};
+pub fn default_signal(signal: Signal) -> nix::Result<()> {
+    use nix::sys::signal::SigHandler;
     // SAFETY: the default action is no handler of ours.
-    unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }.map(drop)
+    unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }.map(drop)
 }
 
 /// One allocation arena for all threads, so that a second thread neither maps 64 MiB nor opens files
