@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub, clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod event;
+pub mod init;
 pub mod sim;
 
 use std::fs::OpenOptions;

@@ -1,0 +1,51 @@
+//! The daemon under real sysvinit as process 1: an event on the line ends in a run of its line of the
+//! inittab, by each way there is to tell init.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod command;
+mod initctl;
+mod life;
+mod signal;
+
+use common::init::{Process, SysvInit};
+
+/// Lines of the simulated UPS.
+const MAINS: &str = "cts=1 dcd=0";
+const BATTERY: &str = "cts=0 dcd=0";
+const LOW: &str = "cts=0 dcd=1";
+
+/// A rig with the daemon running in the background, all well.
+fn started(more: &str) -> Option<SysvInit> {
+    let mut rig = SysvInit::boot("")?;
+    let config = rig.config(more);
+    let ran = rig.daemon(&config);
+    assert_eq!(ran.status, 0, "{}", rig.story());
+    rig.expect_log("ready: 1 of 1 UPS on mains");
+    assert_eq!(rig.state(), "OK");
+    Some(rig)
+}
+
+/// Not root, now or at any later exec.
+fn assert_unprivileged(process: &Process, user: u32) {
+    let name = &process.name;
+    assert_eq!(process.uids(), [user; 4], "{name}");
+    assert_eq!(process.capabilities(), [0; 5], "{name}");
+    assert_eq!(process.number("NoNewPrivs"), 1, "{name}");
+}
+
+/// Has a system call filter of its own: one more than init, which the simulator has put under one.
+fn assert_filtered(process: &Process, rig: &SysvInit) {
+    assert_eq!(process.number("Seccomp"), 2, "{}", process.name);
+    let own = process.number("Seccomp_filters") - rig.init().number("Seccomp_filters");
+    assert!(own >= 1, "{}: no filter of its own", process.name);
+}
+
+/// Names of the daemon's processes, sorted.
+fn names(rig: &SysvInit) -> Vec<String> {
+    let mut names: Vec<_> = rig.ours().into_iter().map(|process| process.name).collect();
+    names.sort_unstable();
+    names
+}

@@ -1,0 +1,148 @@
+//! The powerstatus file and SIGPWR, by the hand.
+
+use crate::common::init::{SOON, Script, SysvInit};
+use crate::{BATTERY, LOW, MAINS, assert_filtered, assert_unprivileged, names, started};
+use nix::sys::signal::Signal;
+use std::time::Duration;
+
+const POWERSTATUS: &str = "/run/powerstatus";
+
+/// Neither the file nor the one that is to become it.
+fn nothing_left(rig: &SysvInit) -> bool {
+    let exists = |path: &str| rig.inside(path).exists();
+    !exists(POWERSTATUS) && !exists("/run/powerstatus.new")
+}
+
+#[test]
+fn each_event_runs_its_lines() {
+    let Some(mut rig) = started("via signal") else { return };
+    for _ in 0..2 {
+        rig.lines(BATTERY);
+        rig.expect_fail();
+        assert!(nothing_left(&rig));
+        rig.lines(MAINS);
+        rig.expect("powerokwait", "OK");
+        assert!(nothing_left(&rig));
+    }
+    rig.lines(LOW);
+    // Straight from mains: FAIL may or may not be said before LOW.
+    rig.expect("powerfailnow", "LOW");
+    assert!(nothing_left(&rig));
+    let wrong = |script: &Script| script.entry == "powerokwait" && script.state != "OK";
+    assert!(!rig.scripts().iter().any(wrong), "{}", rig.story());
+}
+
+/// Without a FIFO to ask for runlevel 0, a shutdown is LOW to init; the script reads SHUTDOWN.
+#[test]
+fn shutdown_is_low() {
+    let Some(mut rig) = started("via signal\nshutdown-after 1s") else { return };
+    rig.lines(BATTERY);
+    rig.expect_fail();
+    rig.expect("powerfailnow", "SHUTDOWN");
+    assert!(nothing_left(&rig));
+}
+
+#[test]
+fn the_hand_is_root_without_a_right_but_to_signal() {
+    let Some(rig) = started("via signal") else { return };
+    assert_eq!(names(&rig), ["upsentry", "upsentry-hand", "upsentry-mon", "upsentry-warden"]);
+    let hand = rig.our("upsentry-hand");
+    assert_unprivileged(&hand, 0);
+    assert_filtered(&hand, &rig);
+    assert_eq!(hand.field("Groups"), "");
+    assert_eq!(hand.field("Threads"), "1");
+    let fds = hand.descriptors();
+    let targets: Vec<&str> = fds.iter().map(|(_, target)| target.as_str()).collect();
+    let [stdin, stdout, stderr, rest @ ..] = targets.as_slice() else { panic!("{fds:?}") };
+    assert_eq!([*stdin, *stdout, *stderr], ["/dev/null"; 3], "{fds:?}");
+    let mut rest = rest.to_vec();
+    rest.sort_unstable();
+    let [directory, link] = rest.as_slice() else { panic!("{fds:?}") };
+    assert_eq!(*directory, "/run");
+    assert!(link.starts_with("socket:"), "{fds:?}");
+    for name in ["upsentry", "upsentry-warden", "upsentry-mon"] {
+        assert_ne!(rig.our(name).uids(), [0; 4], "{name}");
+    }
+}
+
+/// Whatever came between: the last script to run found the truth, and after the last that found FAIL
+/// init ran the line for mains, not once more the one for an outage (it takes an absent file for FAIL).
+fn assert_ends_on_mains(rig: &mut SysvInit) {
+    rig.until("the end on mains", SOON, || {
+        let all = rig.scripts();
+        let last = all.last()?.is("powerokwait", "OK");
+        (last && rig.state() == "OK" && nothing_left(rig)).then_some(())
+    });
+    // Nothing comes after it.
+    let count = rig.scripts().len();
+    std::thread::sleep(Duration::from_millis(700));
+    let all = rig.scripts();
+    assert_eq!(all.len(), count, "{}", rig.story());
+    let fail = all.iter().rposition(|script| script.state == "FAIL");
+    let ok = all.iter().rposition(|script| script.is("powerokwait", "OK"));
+    assert!(ok > fail, "{}", rig.story());
+    assert!(nothing_left(rig));
+}
+
+fn quickly(times: usize, apart: u64) {
+    let Some(mut rig) = started("via signal") else { return };
+    for _ in 0..3 {
+        let steps = [BATTERY, MAINS].repeat(times);
+        rig.play(&steps, Duration::from_millis(apart));
+        assert_ends_on_mains(&mut rig);
+    }
+    rig.play(&[BATTERY, MAINS, BATTERY], Duration::from_millis(apart));
+    let end = rig.until("the end on battery", SOON, || {
+        let all = rig.scripts();
+        let last = all.iter().rposition(|script| script.entry == "powerokwait")?;
+        let after = all.get(last + 1..)?;
+        let said = |entry: &str| after.iter().any(|script| script.is(entry, "FAIL"));
+        (said("powerfail") && said("powerwait")).then_some(all)
+    });
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(rig.scripts(), end, "{}", rig.story());
+    assert_eq!(rig.state(), "FAIL");
+    assert!(nothing_left(&rig));
+}
+
+#[test]
+fn fail_and_ok_1_ms_apart_end_right() {
+    quickly(1, 1);
+}
+
+#[test]
+fn fail_and_ok_20_ms_apart_end_right() {
+    quickly(1, 20);
+}
+
+#[test]
+fn fail_and_ok_150_ms_apart_end_right() {
+    quickly(1, 150);
+}
+
+#[test]
+fn fail_and_ok_alternating_20_times_end_right() {
+    quickly(20, 20);
+}
+
+/// Init does not read (it is stopped): the hand never signals a second time for a file that is still
+/// there, and init, once it goes on, reads the newest word exactly once.
+#[test]
+fn a_stopped_init_reads_the_newest_word_once() {
+    let Some(mut rig) = started("via signal") else { return };
+    rig.signal_init(Signal::SIGSTOP);
+    rig.lines(BATTERY);
+    rig.until("the file", SOON, || rig.inside(POWERSTATUS).exists().then_some(()));
+    rig.expect_log("init did not read the powerstatus file within 10s");
+    rig.lines(MAINS);
+    rig.until("the newer word", SOON, || {
+        let word = std::fs::read_to_string(rig.inside(POWERSTATUS)).ok()?;
+        (word.trim() == "OK").then_some(())
+    });
+    rig.signal_init(Signal::SIGCONT);
+    rig.expect("powerokwait", "OK");
+    std::thread::sleep(Duration::from_millis(500));
+    let entries: Vec<_> = rig.scripts().into_iter().map(|script| script.entry).collect();
+    assert_eq!(entries, ["rc2", "powerokwait"], "{}", rig.story());
+    assert!(nothing_left(&rig));
+}
