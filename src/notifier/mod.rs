@@ -1,6 +1,7 @@
 //! Telling init: opening everything as root, forking the others, giving up every right, then listening
 //! to the pipe. Nothing here parses what a line or a socket said.
 
+mod absent;
 pub mod check;
 pub mod filter;
 mod hand;

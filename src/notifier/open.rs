@@ -15,8 +15,90 @@ use nix::fcntl::{OFlag, open};
 use nix::libc::O_NOFOLLOW;
 use nix::sys::stat::{Mode, SFlag, fstat};
 
+use crate::config::{Config, Ups, Via, Watch};
+use crate::notifier::port::{self, Problem};
+use crate::notifier::state::{Record, StateFile, Unusable};
+use crate::notifier::users::{self, Users};
+use crate::notifier::via::Init;
+use crate::notifier::via::Route;
+use crate::sys::now;
+
 /// A FIFO without a reader: init is just starting or re-executing.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Everything that only root could open.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) route: Route,
+    pub(super) users: Users,
+    pub(super) ttys: Vec<Option<OwnedFd>>,
+    pub(super) set_at: Duration,
+    pub(super) fifo: Option<OwnedFd>,
+    pub(super) state: StateFile,
+    pub(super) record: Record,
+    pub(super) null: OwnedFd,
+}
+
+impl Opened {
+    /// Opens what this configuration and route need.
+    ///
+    /// # Errors
+    /// What cannot be had, and why.
+    pub(super) fn new(config: &Config, init: Init, route: Route) -> Result<Opened, String> {
+        let users = users::resolve(config)?;
+        empty_root(&config.chroot)?;
+        let (state, record) = StateFile::open(&config.state_file, config.ups.len())?;
+        let record = record.unwrap_or_else(|unusable| {
+            // Another boot's is what every first start finds.
+            if matches!(unusable, Unusable::Foreign) {
+                eprintln!(
+                    "upsentry: {}: torn or not ours; starting afresh",
+                    config.state_file.display()
+                );
+            }
+            Record::default()
+        });
+        let ttys = config.ups.iter().map(open_port).collect::<Result<Vec<_>, _>>()?;
+        let set_at = now();
+        let fifo = match route.via {
+            Via::Initctl => {
+                let path = config.initctl.clone().or(init.fifo);
+                let path =
+                    path.ok_or("via initctl: neither /run/initctl nor /dev/initctl is there")?;
+                Some(fifo(&path)?)
+            }
+            Via::Signal | Via::Command => None,
+        };
+        let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null");
+        let null = null.map_err(|error| format!("/dev/null: {error}"))?.into();
+        Ok(Opened { route, users, ttys, set_at, fifo, state, record, null })
+    }
+}
+
+impl Opened {
+    /// Takes over what a child of ours has told init meanwhile.
+    pub(super) fn reread(&mut self) {
+        if let Ok(record) = self.state.reread() {
+            self.record = record;
+        }
+    }
+}
+
+fn open_port(ups: &Ups) -> Result<Option<OwnedFd>, String> {
+    let Watch::Line(path) = &ups.watch;
+    match port::watch(path, ups.init) {
+        Ok(tty) => Ok(Some(tty)),
+        Err(Problem::Absent) => {
+            eprintln!(
+                "upsentry: {}: {}: no such device now; it counts as lost",
+                ups.name,
+                path.display()
+            );
+            Ok(None)
+        }
+        Err(problem) => Err(format!("{}: {}: {problem}", ups.name, path.display())),
+    }
+}
 
 /// The jail's root: made if it is missing; root's own, empty, and nobody can write in it.
 ///

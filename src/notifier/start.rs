@@ -11,21 +11,22 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::{ForkResult, Gid, Uid, pipe2, setsid};
 
 use crate::config::Via;
-use crate::config::{Config, Ups, Watch};
+use crate::config::{Config, Watch};
 use crate::ipc::guard::Guard;
 use crate::ipc::judge::{self, Feed, FeedSettings, Judge};
 use crate::ipc::respawn::Respawn;
 use crate::ipc::told::Told;
+use crate::notifier::absent::{self, Part};
+use crate::notifier::filter;
 use crate::notifier::hand::Hand;
 use crate::notifier::link::{Gate, Link, Stage};
 use crate::notifier::logging::{ALERT, EMERG, NOTICE, Sink, WARNING, say};
+use crate::notifier::open::{self, Opened};
 use crate::notifier::parent::Parent;
-use crate::notifier::port::{self, Problem};
-use crate::notifier::state::{Record, StateFile, Unusable};
+use crate::notifier::state::Record;
 use crate::notifier::teller::{Fifo, HandLink, Teller};
-use crate::notifier::users::{self, Identity};
-use crate::notifier::via::{self, Init, Route};
-use crate::notifier::{filter, open};
+use crate::notifier::users::Identity;
+use crate::notifier::via::{self, Init};
 use crate::sys::confine::{self, MEMORY, Walls};
 use crate::sys::{filter as seccomp, now, process, raw};
 use crate::sysvinit::lifeline::Lifeline;
@@ -64,19 +65,6 @@ pub struct Jail {
     pub gid: Gid,
 }
 
-/// Everything that only root could open.
-#[derive(Debug)]
-struct Opened {
-    route: Route,
-    users: users::Users,
-    ttys: Vec<Option<OwnedFd>>,
-    set_at: Duration,
-    fifo: Option<OwnedFd>,
-    state: StateFile,
-    record: Record,
-    null: OwnedFd,
-}
-
 /// Starts the daemon; returns only if that failed. The process that started it without `-f` ends once
 /// every UPS has given its first state. `jail` becomes the warden.
 ///
@@ -99,18 +87,22 @@ pub fn run(config: &Config, mode: Mode, jail: Enter) -> Result<u8, String> {
     };
     // Whatever the caller's mask: scripts read the files that we make.
     let _ = nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
-    let opened = open_all(config, init, route)?;
-    let started = match mode.foreground {
+    let mut opened = Opened::new(config, init, route)?;
+    let mut started = match mode.foreground {
         true => None,
         false => Some(background()?),
     };
     process::remember_id();
     // Before stderr is given up; the file is opened by the process that it names.
-    let pid_file = open::pid_file(&config.pid_file)?;
+    let mut pid_file = Some(open::pid_file(&config.pid_file)?);
     let sink = Sink::open(mode.log_stderr);
     greet(config, &opened);
     let step = |name: &'static str| move |error: nix::Error| format!("{name}: {error}");
     process::block_signals().map_err(step("signal mask"))?;
+    if absent::wait(config, &mut opened, &mut started)? == Part::Meanwhile {
+        // The file names the process that waits.
+        pid_file = None;
+    }
     let hand = hand(config, &opened)?;
     let (link, events, log) = fork_warden(config, &opened, jail)?;
     let ends = Ends { link, events, log, hand, started, pid_file, sink, mode };
@@ -125,51 +117,6 @@ pub fn run(config: &Config, mode: Mode, jail: Enter) -> Result<u8, String> {
 
 /// What the warden's process becomes: the caller's, because this side knows nothing of the jail.
 pub type Enter = fn(&Config, Jail) -> !;
-
-fn open_all(config: &Config, init: Init, route: Route) -> Result<Opened, String> {
-    let users = users::resolve(config)?;
-    open::empty_root(&config.chroot)?;
-    let (state, record) = StateFile::open(&config.state_file, config.ups.len())?;
-    let record = record.unwrap_or_else(|unusable| {
-        // Another boot's is what every first start finds.
-        if matches!(unusable, Unusable::Foreign) {
-            eprintln!(
-                "upsentry: {}: torn or not ours; starting afresh",
-                config.state_file.display()
-            );
-        }
-        Record::default()
-    });
-    let ttys = config.ups.iter().map(open_port).collect::<Result<Vec<_>, _>>()?;
-    let set_at = now();
-    let fifo = match route.via {
-        Via::Initctl => {
-            let path = config.initctl.clone().or(init.fifo);
-            let path = path.ok_or("via initctl: neither /run/initctl nor /dev/initctl is there")?;
-            Some(open::fifo(&path)?)
-        }
-        Via::Signal | Via::Command => None,
-    };
-    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null");
-    let null = null.map_err(|error| format!("/dev/null: {error}"))?.into();
-    Ok(Opened { route, users, ttys, set_at, fifo, state, record, null })
-}
-
-fn open_port(ups: &Ups) -> Result<Option<OwnedFd>, String> {
-    let Watch::Line(path) = &ups.watch;
-    match port::watch(path, ups.init) {
-        Ok(tty) => Ok(Some(tty)),
-        Err(Problem::Absent) => {
-            eprintln!(
-                "upsentry: {}: {}: no such device now; it counts as lost",
-                ups.name,
-                path.display()
-            );
-            Ok(None)
-        }
-        Err(problem) => Err(format!("{}: {}: {problem}", ups.name, path.display())),
-    }
-}
 
 /// Leaves the terminal; returns where the daemon says that the start is over. The calling process stays
 /// until then, and ends here: an owner of the state file that is dropped there would unlock it for both.
@@ -323,7 +270,7 @@ struct Ends {
     log: OwnedFd,
     hand: Option<OwnedFd>,
     started: Option<OwnedFd>,
-    pid_file: std::fs::File,
+    pid_file: Option<std::fs::File>,
     sink: &'static Sink,
     mode: Mode,
 }
@@ -353,7 +300,7 @@ fn assemble(config: &Config, opened: Opened, ends: Ends) -> Result<Parent, Strin
             hand: ends.hand.map(HandLink::new),
         },
         state,
-        pid_file: Some(ends.pid_file),
+        pid_file: ends.pid_file,
         signals,
         sink: ends.sink,
         started: ends.started,

@@ -120,6 +120,17 @@ impl StateFile {
         Ok((StateFile { file, boot, size }, record))
     }
 
+    /// Reads again what another process with this file has written.
+    ///
+    /// # Errors
+    /// It is not usable.
+    pub fn reread(&self) -> Result<Record, Unusable> {
+        let mut bytes = vec![0; self.size];
+        self.file.read_exact_at(&mut bytes, 0).map_err(|_| Unusable::Foreign)?;
+        let text = core::str::from_utf8(&bytes).map_err(|_| Unusable::Foreign)?;
+        read(text, &self.boot)
+    }
+
     /// Writes the first entry, and makes the file as long as every later one: a full /run can then not
     /// stop them.
     ///

@@ -151,3 +151,7 @@ fn systemctl() -> Vec<String> {
     let path = paths.into_iter().find(|path| Path::new(path).exists()).unwrap_or("/bin/systemctl");
     vec![path.to_owned(), "poweroff".to_owned()]
 }
+
+#[cfg(test)]
+#[path = "via_tests.rs"]
+mod tests;

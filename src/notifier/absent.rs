@@ -1,0 +1,123 @@
+//! A device that is not there yet. The start is not over then: this process keeps root and waits for
+//! it, while a child, confined as ever, watches what is there. It reads nothing but the clock.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid};
+
+use crate::config::{Config, Watch};
+use crate::notifier::logging::{ALERT, NOTICE, say};
+use crate::notifier::open::Opened;
+use crate::notifier::port;
+use crate::sys::{now, process, raw};
+
+/// Between two looks for the device.
+const LOOK: Duration = Duration::from_secs(2);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Which process returns from [`wait`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Every device is there: this one goes on and gives root up.
+    Whole,
+    /// A child that watches what is there, until it is told to stop.
+    Meanwhile,
+}
+
+/// Returns at once where every device is there; else in a child for now, and here when they are.
+///
+/// # Errors
+/// The kernel refuses to fork.
+pub(super) fn wait(
+    config: &Config,
+    opened: &mut Opened,
+    started: &mut Option<OwnedFd>,
+) -> Result<Part, String> {
+    let step = |name: &'static str| move |error: nix::Error| format!("{name}: {error}");
+    while opened.ttys.iter().any(Option::is_none) {
+        match raw::fork().map_err(step("fork"))? {
+            ForkResult::Child => {
+                process::remember_id();
+                return Ok(Part::Meanwhile);
+            }
+            ForkResult::Parent { child } => {
+                process::name(c"upsentry-wait");
+                // The first child says that the start is over; who called us waits for that.
+                *started = None;
+                look(config, opened, child).map_err(step("waiting for a device"))?;
+                opened.reread();
+            }
+        }
+    }
+    process::name(c"upsentry");
+    Ok(Part::Whole)
+}
+
+/// Waits for one more device, then has the child stop. Ends this process with the child's status when
+/// the child ends, or with it on TERM and INT.
+fn look(config: &Config, opened: &mut Opened, child: Pid) -> nix::Result<()> {
+    let mask: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGCHLD].into_iter().collect();
+    let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+    let began = now();
+    let mut remind = MINUTE;
+    loop {
+        let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        process::wait(&mut fds, Some(LOOK))?;
+        while let Some(info) = signals.read_signal()? {
+            if i32::try_from(info.ssi_signo) != Ok(Signal::SIGCHLD as i32) {
+                kill(child, Signal::SIGTERM)?;
+            }
+        }
+        match waitpid(child, Some(WaitPidFlag::WNOHANG))? {
+            WaitStatus::StillAlive => {}
+            WaitStatus::Exited(_, code) => raw::exit(code),
+            _ => raw::exit(1),
+        }
+        let waited = now().saturating_sub(began);
+        let loud = waited >= remind;
+        if loud {
+            remind = match remind {
+                MINUTE => MINUTE * 5,
+                early if early < HOUR => HOUR,
+                late => late + HOUR,
+            };
+        }
+        if opened.try_absent(config, loud.then_some(waited)) {
+            kill(child, Signal::SIGTERM)?;
+            waitpid(child, None)?;
+            return Ok(());
+        }
+    }
+}
+
+impl Opened {
+    /// Tries to open what is absent; true: something was there.
+    fn try_absent(&mut self, config: &Config, loud: Option<Duration>) -> bool {
+        let mut found = false;
+        for (ups, tty) in config.ups.iter().zip(&mut self.ttys).filter(|(_, tty)| tty.is_none()) {
+            let Watch::Line(device) = &ups.watch;
+            let (name, path) = (&ups.name, device.display());
+            match port::watch(device, ups.init) {
+                Ok(port) => {
+                    say(NOTICE, format_args!("{name}: {path} is there"));
+                    *tty = Some(port);
+                    self.set_at = now();
+                    found = true;
+                }
+                Err(problem) => {
+                    if let Some(waited) = loud {
+                        let minutes = waited.as_secs() / 60;
+                        say(ALERT, format_args!("{name}: {path}: {problem}, for {minutes}m now"));
+                    }
+                }
+            }
+        }
+        found
+    }
+}
