@@ -93,5 +93,15 @@ fn quiet(tty: &OwnedFd) -> nix::Result<()> {
     modes.control_flags.insert(ControlFlags::CLOCAL);
     modes.control_flags.remove(ControlFlags::HUPCL | ControlFlags::CRTSCTS | ControlFlags::CREAD);
     termios::cfsetspeed(&mut modes, BaudRate::B0)?;
-    termios::tcsetattr(tty, SetArg::TCSANOW, &modes)
+    match termios::tcsetattr(tty, SetArg::TCSANOW, &modes) {
+        // Also where all but CREAD was so before (a restart) and the driver insists on that: see below.
+        Ok(()) | Err(Errno::EINVAL) => {}
+        Err(error) => return Err(error),
+    }
+    let is = termios::tcgetattr(tty)?;
+    let flags = is.control_flags & (ControlFlags::CLOCAL | ControlFlags::HUPCL);
+    match flags == ControlFlags::CLOCAL && termios::cfgetospeed(&is) == BaudRate::B0 {
+        true => Ok(()),
+        false => Err(Errno::EINVAL),
+    }
 }
