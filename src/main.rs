@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use lexopt::prelude::{Long, Short, Value};
 use nix::sys::signal::Signal;
-use nix::unistd::{Pid, getppid};
+use nix::unistd::{Gid, Pid, Uid, getppid};
 use upsentry::config::{self, Config, Purpose, cables};
 use upsentry::monitor::{self, Line, Plan, power};
 use upsentry::notifier::reader::{self, Problem};
 use upsentry::notifier::{self, Jail, Mode, check, kill, port};
+use upsentry::sys::confine::{MEMORY, NOBODY, Walls, confine};
+use upsentry::sys::text::{complain, show};
 use upsentry::sys::{process, raw};
 
 const HELP: &str = "\
@@ -65,14 +67,14 @@ fn main() -> ExitCode {
     let arguments = match parse(lexopt::Parser::from_env()) {
         Ok(arguments) => arguments,
         Err(error) => {
-            eprintln!("upsentry: {error}; see upsentry --help");
+            complain(format_args!("upsentry: {error}; see upsentry --help"));
             return ExitCode::from(2);
         }
     };
     let status = match arguments.command {
-        Command::Help => show(HELP),
-        Command::Version => show(concat!("upsentry ", env!("CARGO_PKG_VERSION"))),
-        Command::Models => show(cables::list().trim_end()),
+        Command::Help => print(HELP),
+        Command::Version => print(concat!("upsentry ", env!("CARGO_PKG_VERSION"))),
+        Command::Models => print(cables::list().trim_end()),
         command => with_config(command, &arguments),
     };
     if status != 0 && arguments.command == Command::Run {
@@ -135,10 +137,9 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
     Ok(arguments)
 }
 
-fn show(text: &str) -> u8 {
-    use std::io::Write as _;
+fn print(text: &str) -> u8 {
     // A reader that has seen enough (head) is no failure.
-    let _ = writeln!(std::io::stdout(), "{text}");
+    show(format_args!("{text}"));
     0
 }
 
@@ -152,11 +153,11 @@ fn with_config(command: Command, arguments: &Arguments) -> u8 {
     let config = match reader::load(&path, purpose) {
         Ok(config) => config,
         Err(Problem::Faulty(message)) => {
-            eprint!("{message}");
+            complain(format_args!("{}", message.trim_end()));
             return 2;
         }
         Err(Problem::Failed(message)) => {
-            eprintln!("upsentry: {message}");
+            complain(format_args!("upsentry: {message}"));
             return 1;
         }
     };
@@ -167,16 +168,16 @@ fn with_config(command: Command, arguments: &Arguments) -> u8 {
         _ => daemon(&config, arguments),
     };
     done.unwrap_or_else(|message| {
-        eprintln!("upsentry: {message}");
+        complain(format_args!("upsentry: {message}"));
         1
     })
 }
 
 fn checked(config: &Config) -> u8 {
     let report = check::report(config);
-    show(report.screen.trim_end());
+    print(report.screen.trim_end());
     for remark in &report.remarks {
-        eprintln!("{remark}");
+        complain(format_args!("{remark}"));
     }
     report.status
 }
@@ -190,7 +191,7 @@ fn daemon(config: &Config, arguments: &Arguments) -> Result<u8, String> {
     };
     if !config.warnings.is_empty() && !mode.log_stderr {
         for warning in &config.warnings {
-            eprintln!("{warning}");
+            complain(format_args!("{warning}"));
         }
     }
     notifier::run(config, mode, enter)
@@ -226,5 +227,26 @@ fn test(config: &Config) -> Result<u8, String> {
         lines.push(Line { name: ups.name.clone(), tty: Some(tty), settings });
     }
     process::remember_id();
+    confine_test(&lines)?;
     monitor::test::run(&lines, std::io::stdout().is_terminal())
+}
+
+/// What is left to do needs no right.
+fn confine_test(lines: &[Line]) -> Result<(), String> {
+    use std::os::fd::AsRawFd as _;
+    if !Uid::effective().is_root() {
+        return Ok(());
+    }
+    let ttys = lines.iter().filter_map(|line| line.tty.as_ref().map(|tty| tty.as_raw_fd()));
+    let keep: Vec<_> = [0, 1, 2].into_iter().chain(ttys).collect();
+    confine(&Walls {
+        keep: &keep,
+        root: None,
+        uid: Uid::from_raw(NOBODY),
+        gid: Gid::from_raw(NOBODY),
+        file_size: u64::MAX,
+        memory: MEMORY,
+        scoped: true,
+    })
+    .map(drop)
 }

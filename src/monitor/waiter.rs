@@ -2,6 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use nix::errno::Errno;
 
@@ -9,6 +10,9 @@ use crate::sys::{process, raw, tty};
 
 /// The least that glibc and std accept with room to spare.
 const STACK: usize = 64 << 10;
+
+/// Between two tries on a port that fails: the adapter was pulled out.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Starts the thread; it pokes once when it is running, then on every change of an input line. Where the
 /// driver cannot wait it sets `refused`, pokes, and sleeps for ever: a thread that ends would need more
@@ -34,7 +38,14 @@ fn wait(tty: BorrowedFd<'_>, poke: BorrowedFd<'_>, refused: &AtomicBool) -> ! {
         }
         match raw::modem_wait(tty, tty::INPUTS) {
             Ok(()) | Err(Errno::EINTR) => {}
-            Err(_) => refused.store(true, Ordering::Relaxed),
+            Err(
+                Errno::ENOTTY | Errno::EINVAL | Errno::ENOSYS | Errno::EPERM | Errno::EOPNOTSUPP,
+            ) => {
+                refused.store(true, Ordering::Relaxed);
+            }
+            Err(_) => {
+                let _ = process::wait(&mut [], Some(PAUSE));
+            }
         }
     }
     loop {

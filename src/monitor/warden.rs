@@ -17,6 +17,7 @@ use crate::ipc::orders::{DEAD, GO, GO_IN_OUTAGE, KILL, READY};
 use crate::monitor::filter::{self, Fds};
 use crate::monitor::{Line, Plan, run};
 use crate::sys::confine::{MEMORY, Walls, confine};
+use crate::sys::text::complain;
 use crate::sys::{filter as seccomp, process, raw};
 
 /// What the warden keeps for its monitors.
@@ -41,7 +42,7 @@ pub fn main(plan: Plan) -> ! {
         Ok(cell) => cell,
         Err(error) => {
             // Still the starting terminal: the parent says that the start failed, this says why.
-            eprintln!("upsentry: warden: {error}");
+            complain(format_args!("upsentry: warden: {error}"));
             raw::exit(1)
         }
     };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::config::wiring::{Status, Wiring};
 use crate::config::{Config, Kill, Ups, Watch};
 use crate::notifier::port;
+use crate::sys::text::show;
 use crate::sys::tty::{Lines, drive};
 use crate::sys::{now, process, raw};
 
@@ -41,7 +42,7 @@ fn one(config: &Config, ups: &Ups) -> Result<bool, String> {
     let name = &ups.name;
     let Watch::Line(path) = &ups.watch;
     let Some(kill) = ups.kill else {
-        println!("upsentry -k: {name}: not sent: no line to drive (no kill given)");
+        show(format_args!("upsentry -k: {name}: not sent: no line to drive (no kill given)"));
         return Ok(false);
     };
     let fault = |error: &dyn core::fmt::Display| format!("-k: {name}: {}: {error}", path.display());
@@ -50,15 +51,17 @@ fn one(config: &Config, ups: &Ups) -> Result<bool, String> {
     let status = Wiring::new(ups).status(Some(lines.inputs()));
     let shown = Shown(lines);
     if !matches!(status, Status::Battery | Status::Low) {
-        println!("upsentry -k: {name}: {shown}: not sent: mains is on, or the cable is not there");
+        show(format_args!(
+            "upsentry -k: {name}: {shown}: not sent: mains is on, or the cable is not there"
+        ));
         return Ok(false);
     }
     let word = if status == Status::Low { "LOW" } else { "FAIL" };
-    println!(
+    show(format_args!(
         "upsentry -k: {name}: {shown} = {word}: {}, held {:?}",
         Sending(kill),
         config.kill_hold
-    );
+    ));
     send(tty, kill, config.kill_hold).map_err(|error| fault(&error))?;
     Ok(true)
 }

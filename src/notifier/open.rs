@@ -22,6 +22,7 @@ use crate::notifier::users::{self, Users};
 use crate::notifier::via::Init;
 use crate::notifier::via::Route;
 use crate::sys::now;
+use crate::sys::text::complain;
 
 /// A FIFO without a reader: init is just starting or re-executing.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -51,10 +52,10 @@ impl Opened {
         let record = record.unwrap_or_else(|unusable| {
             // Another boot's is what every first start finds.
             if matches!(unusable, Unusable::Foreign) {
-                eprintln!(
+                complain(format_args!(
                     "upsentry: {}: torn or not ours; starting afresh",
                     config.state_file.display()
-                );
+                ));
             }
             Record::default()
         });
@@ -89,11 +90,11 @@ fn open_port(ups: &Ups) -> Result<Option<OwnedFd>, String> {
     match port::watch(path, ups.init) {
         Ok(tty) => Ok(Some(tty)),
         Err(Problem::Absent) => {
-            eprintln!(
+            complain(format_args!(
                 "upsentry: {}: {}: no such device now; it counts as lost",
                 ups.name,
                 path.display()
-            );
+            ));
             Ok(None)
         }
         Err(problem) => Err(format!("{}: {}: {problem}", ups.name, path.display())),

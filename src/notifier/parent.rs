@@ -11,6 +11,7 @@ use nix::sys::signalfd::SignalFd;
 use nix::sys::socket::{Shutdown, shutdown};
 use nix::time::{ClockId, clock_gettime};
 
+use crate::ipc::frame::Kind;
 use crate::ipc::guard::{Guard, Violation};
 use crate::ipc::judge::{Judge, Tell};
 use crate::ipc::legal::Power;
@@ -60,6 +61,8 @@ pub(super) struct Parent {
     pub(super) remind_at: Option<Duration>,
     pub(super) blind_at: Option<Duration>,
     pub(super) began: Duration,
+    /// The state file does not say what was seen last.
+    pub(super) stale: bool,
     /// The first generation has said all.
     pub(super) ready: bool,
 }
@@ -150,6 +153,7 @@ impl Parent {
         self.teller.answered(time);
         self.teller.tick(time);
         self.tell(time);
+        self.keep_record();
         self.report(time);
         self.signalled().or_else(|| self.trouble(time))
     }
@@ -166,7 +170,10 @@ impl Parent {
             for byte in buffer.iter().take(length) {
                 match self.guard.byte(time, *byte) {
                     Ok(None) => {}
-                    Ok(Some(event)) => self.judge.event(time, event),
+                    Ok(Some(event)) => {
+                        self.judge.event(time, event);
+                        self.stale |= event.kind != Kind::Alive;
+                    }
                     Err(violation) => return self.convict(violation),
                 }
             }
@@ -186,7 +193,15 @@ impl Parent {
             }
             self.judge.told(time, tell);
             self.record(tell.word);
+            self.stale = false;
             self.say_told(tell);
+        }
+    }
+
+    /// Records what was seen although init need not hear of it: the next start begins with it.
+    fn keep_record(&mut self) {
+        if core::mem::take(&mut self.stale) {
+            self.record(word_of(self.judge.last_told()));
         }
     }
 
@@ -259,6 +274,7 @@ impl Parent {
         discard(self.events.as_fd());
         self.gate.discard();
         self.judge.blinded(time);
+        self.stale = true;
         let unconfined = how == 0x80 | EXIT_UNCONFINED && !self.ready;
         if unconfined {
             self.link.stage = Stage::Gone;
@@ -288,7 +304,6 @@ impl Parent {
         let known = self.link.stage == Stage::Running && self.guard.all_known();
         if known && !self.ready {
             self.ready = true;
-            self.record(word_of(self.judge.last_told()));
             let on_mains =
                 self.judge.feeds().iter().filter(|feed| feed.last == Some(Power::Mains)).count();
             say(NOTICE, format_args!("ready: {on_mains} of {} UPS on mains", self.names.len()));

@@ -12,11 +12,9 @@ use nix::unistd::{ForkResult, Gid, Uid, pipe2};
 
 use crate::config::{self, Config, Purpose};
 use crate::notifier::filter;
-use crate::sys::confine::{Walls, confine};
+use crate::sys::confine::{NOBODY, Walls, confine};
 use crate::sys::{filter as seccomp, raw};
 
-/// `nobody`: nothing is reachable for this child, so it needs no user of its own.
-const NOBODY: u32 = 65534;
 /// A checked configuration of the largest file is smaller.
 const LARGEST: u64 = 16 << 20;
 /// For the longest file with an error on each line.

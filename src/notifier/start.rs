@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use landlock::RulesetStatus;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -28,6 +29,7 @@ use crate::notifier::teller::{Fifo, HandLink, Teller};
 use crate::notifier::users::Identity;
 use crate::notifier::via::{self, Init};
 use crate::sys::confine::{self, MEMORY, Walls};
+use crate::sys::text::complain;
 use crate::sys::{filter as seccomp, now, process, raw};
 use crate::sysvinit::lifeline::Lifeline;
 
@@ -81,7 +83,10 @@ pub fn run(config: &Config, mode: Mode, jail: Enter) -> Result<u8, String> {
     let route = match via::route(config, &init) {
         Ok(route) => route,
         Err(error) => {
-            eprintln!("{}: {error}\n1 error; nothing was started", config.path.display());
+            complain(format_args!(
+                "{}: {error}\n1 error; nothing was started",
+                config.path.display()
+            ));
             return Ok(2);
         }
     };
@@ -136,7 +141,7 @@ fn background() -> Result<OwnedFd, String> {
         }
     };
     if read != Ok(1) {
-        eprintln!("upsentry: did not start; the reason is above or in the system log");
+        complain(format_args!("upsentry: did not start; the reason is above or in the system log"));
     }
     raw::exit(i32::from(read != Ok(1)))
 }
@@ -179,7 +184,7 @@ fn hand(config: &Config, opened: &Opened) -> Result<Option<OwnedFd>, String> {
     process::name(c"upsentry-hand");
     let hand = Hand { link: theirs, powerstatus, halt };
     if let Err(error) = confine_hand(&hand, &opened.null) {
-        eprintln!("upsentry: hand: {error}");
+        complain(format_args!("upsentry: hand: {error}"));
         raw::exit(1)
     }
     hand.serve()
@@ -248,7 +253,7 @@ fn fork_warden(
             },
         ),
         Err(error) => {
-            eprintln!("upsentry: warden: {error}");
+            complain(format_args!("upsentry: warden: {error}"));
             raw::exit(1)
         }
     }
@@ -309,6 +314,7 @@ fn assemble(config: &Config, opened: Opened, ends: Ends) -> Result<Parent, Strin
         remind_at: None,
         blind_at: None,
         began: time,
+        stale: false,
         ready: false,
     };
     parent
@@ -362,7 +368,7 @@ fn confine_parent(
     };
     let landlock = confine::confine(&walls)?;
     speak_of_panics();
-    say(NOTICE, format_args!("runs as {} without a right; Landlock {landlock:?}", who.name));
+    say_confined(who, landlock);
     seccomp::install(&program)
 }
 
@@ -375,4 +381,25 @@ fn speak_of_panics() {
         say(EMERG, format_args!("panicked at {file}:{line}; ending"));
         raw::exit(1)
     }));
+}
+
+fn say_confined(who: &Identity, landlock: RulesetStatus) {
+    let name = &who.name;
+    match landlock {
+        RulesetStatus::FullyEnforced => {
+            say(NOTICE, format_args!("runs as {name}, without a right"))
+        }
+        RulesetStatus::PartiallyEnforced => {
+            say(
+                NOTICE,
+                format_args!("runs as {name}, without a right; Landlock in part: older kernel"),
+            );
+        }
+        RulesetStatus::NotEnforced => {
+            say(
+                WARNING,
+                format_args!("runs as {name}, without a right, but this kernel has no Landlock"),
+            );
+        }
+    }
 }

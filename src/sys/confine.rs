@@ -17,6 +17,8 @@ use nix::unistd::{self, Gid, Uid};
 
 use crate::sys::raw;
 
+/// `nobody`, for a process that can reach nothing and so needs no user of its own.
+pub const NOBODY: u32 = 65534;
 /// Enough for any of our processes that runs on.
 pub const MEMORY: u64 = 16 << 20;
 /// Landlock is pinned to what was tested: a later ABI may come to govern something that we use.

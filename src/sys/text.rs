@@ -2,6 +2,19 @@
 
 use core::fmt;
 
+/// A line on standard error. Unlike `eprintln!` it does not panic when nobody reads it: the last act of a
+/// halt must not fail for want of a console.
+pub fn complain(line: fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// A line on standard output, likewise.
+pub fn show(line: fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
 /// Up to `N` bytes of text; what does not fit is cut off.
 #[derive(Clone, Debug)]
 pub struct Text<const N: usize> {
