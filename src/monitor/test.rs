@@ -98,7 +98,7 @@ impl Row<'_> {
         };
         let at = lines.unwrap_or_default();
         let mut text = format!(
-            "{ups}{}  {}    {}    {}    {}      0    0      {}    {}    ",
+            "{ups}{}  {}    {}    {}    {}      0    0      {}    {}      ",
             clock(),
             level(at.cts()),
             level(at.dsr()),
