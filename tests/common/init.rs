@@ -174,7 +174,7 @@ impl Process {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let mut process = Self { pid, name: String::new(), status };
         process.name = process.field("Name").to_owned();
-        (process.field("State").chars().next() != Some('Z')).then_some(process)
+        (!process.field("State").starts_with('Z')).then_some(process)
     }
 
     /// A field of its status, words separated by tabs.
@@ -312,13 +312,18 @@ impl SysvInit {
         format!("{INSIDE}/{name}")
     }
 
-    /// Writes a configuration for the port, quick to settle, with numbers for users; its path inside.
-    /// Everything else is as by default, below a /run of its own.
+    /// Writes a configuration for the port, quick to settle, with numbers for users, and with `more`, which
+    /// may say one of these otherwise; its path inside. All else is as by default, in a /run of its own.
     pub fn config(&self, more: &str) -> String {
-        let text = format!(
-            "watch {INSIDE}/ups\nfail cts 0\nlow dcd 1\nsense dsr 1\nsettle 100ms\n\
-             debounce 0ms\nlow-after 0ms\nuser 64001\nnotifier-user 64002\n{more}\n"
-        );
+        let mut text = format!("watch {INSIDE}/ups\nfail cts 0\nlow dcd 1\nsense dsr 1\n{more}\n");
+        let quick = "settle 100ms\ndebounce 0ms\nlow-after 0ms\nuser 64001\nnotifier-user 64002\n";
+        for line in quick.lines() {
+            let name = line.split(' ').next();
+            if !more.lines().any(|other| other.split(' ').next() == name) {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
         // Whole or not there: a respawned daemon waits for it.
         let new = self.rig.setup().write("upsentry.conf.new", &text);
         fs::rename(new, self.path("upsentry.conf")).expect("the configuration");

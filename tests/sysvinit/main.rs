@@ -49,3 +49,27 @@ fn names(rig: &SysvInit) -> Vec<String> {
     names.sort_unstable();
     names
 }
+
+/// The rig itself: not even what ignores TERM is left of it, and no mount.
+#[test]
+fn nothing_of_the_rig_outlives_it() {
+    let Some(mut rig) = started("via signal") else { return };
+    // A process that ignores TERM, in a session of its own.
+    rig.run("setsid /bin/sh -c 'trap \"\" TERM HUP INT; while :; do sleep 1; done' &");
+    let namespace = std::fs::read_link(format!("/proc/{}/ns/pid", rig.init().pid)).unwrap();
+    assert_ne!(namespace, std::fs::read_link("/proc/self/ns/pid").unwrap());
+    let inside = || {
+        let all = std::fs::read_dir("/proc").unwrap().flatten();
+        all.filter(|entry| {
+            std::fs::read_link(entry.path().join("ns/pid")).is_ok_and(|its| its == namespace)
+        })
+        .count()
+    };
+    assert!(inside() >= 5, "{}", inside());
+    let directory = rig.path("");
+    drop(rig);
+    common::init::until("the end of all", common::init::SOON, || (inside() == 0).then_some(()));
+    assert!(!directory.exists());
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(!mounts.contains(directory.to_str().unwrap()), "{mounts}");
+}

@@ -125,6 +125,28 @@ fn fail_and_ok_alternating_20_times_end_right() {
     quickly(20, 20);
 }
 
+/// LOW does not wait for anything but the hand: a second signal before init has read the first word's
+/// file would be one without a file, which is FAIL to init: after LOW, or in place of it.
+#[test]
+fn low_at_once_after_fail_is_told_after_it() {
+    let Some(mut rig) = started("via signal") else { return };
+    for round in 0..10 {
+        let from = rig.scripts().len();
+        rig.play(&[BATTERY, LOW], Duration::from_millis(round % 4));
+        rig.expect("powerfailnow", "LOW");
+        std::thread::sleep(Duration::from_millis(150));
+        assert!(nothing_left(&rig));
+        rig.lines(MAINS);
+        rig.expect("powerokwait", "OK");
+        let all = rig.scripts();
+        // All three of these init waits for, so they are logged in the order of its starting them.
+        let waited = all[from..].iter().filter(|script| script.entry != "powerfail");
+        let waited: Vec<_> = waited.map(|script| script.entry.as_str()).collect();
+        let whole = waited == ["powerwait", "powerfailnow", "powerokwait"];
+        assert!(whole || waited == ["powerfailnow", "powerokwait"], "{waited:?} {}", rig.story());
+    }
+}
+
 /// Init does not read (it is stopped): the hand never signals a second time for a file that is still
 /// there, and init, once it goes on, reads the newest word exactly once.
 #[test]
