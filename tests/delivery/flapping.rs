@@ -1,0 +1,48 @@
+//! A line that does not come to rest.
+
+use crate::common::need_root;
+use crate::rig::{Daemon, MAINS, POWER99, between};
+use std::thread::sleep;
+use std::time::Duration;
+
+const SPACING: Duration = Duration::from_millis(100);
+
+/// 1 kHz for three seconds, ending on battery: the worst is believed, and the end is right.
+#[test]
+fn flapping_at_a_kilohertz_ends_in_the_right_state() {
+    if !need_root() {
+        return;
+    }
+    let mut daemon = Daemon::start(POWER99, MAINS);
+    daemon.rig.command("bounce a cts=0 3001 1ms");
+    daemon.told(1, "powerfail");
+    sleep(Duration::from_secs(4));
+    daemon.set("set a cts=1");
+    let names = daemon.rig.wait_inits(2, crate::rig::LONG);
+    assert_eq!(names.len(), 2, "{}", daemon.names().join(" "));
+    assert_eq!(daemon.names(), ["powerfail", "powerok"]);
+    assert!(!daemon.rig.stderr().contains("convicted"), "{}", daemon.rig.stderr());
+}
+
+/// With `debounce 0` every reading is believed, but init hears at most ten a second.
+#[test]
+fn flapping_without_debounce_is_told_in_turn_and_not_too_often() {
+    if !need_root() {
+        return;
+    }
+    let mut daemon = Daemon::start("model power99\ndebounce 0s\n", MAINS);
+    daemon.rig.command("bounce a cts=0 3001 1ms");
+    sleep(Duration::from_secs(4));
+    daemon.tells_nothing(Duration::from_millis(500));
+    let inits = daemon.rig.inits();
+    let names = daemon.names();
+    assert!(names.len() >= 3, "hardly anything was told: {names:?}");
+    let turns = ["powerfail", "powerok"].into_iter().cycle();
+    let wrong = names.iter().zip(turns).position(|(name, turn)| name != turn);
+    assert_eq!(wrong, None, "{names:?}");
+    assert_eq!(names.last().map(String::as_str), Some("powerfail"));
+    let (Some(first), Some(last)) = (inits.first(), inits.last()) else { panic!("none") };
+    let most = between(first.nanos, last.nanos).as_millis() / SPACING.as_millis() + 2;
+    assert!(names.len() as u128 <= most, "{} in {most}", names.len());
+    assert!(!daemon.rig.stderr().contains("convicted"), "{}", daemon.rig.stderr());
+}

@@ -1,0 +1,17 @@
+//! From the line to init, with the real daemon on simulated ports: what init is told, and what it is not.
+//!
+//! No test here asserts that something is fast: a machine may be busy. They assert what is told, in which
+//! order, and that nothing is told too early.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod delays;
+mod flapping;
+mod kill;
+mod ports;
+mod restart;
+mod rig;
+mod table;
+mod thousand;
