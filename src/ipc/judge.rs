@@ -75,10 +75,8 @@ impl Feed {
     }
 
     fn see(&mut self, now: Duration, power: Power) {
-        match power {
-            Power::Mains => self.left_mains = None,
-            _ if self.seen() == Power::Mains => self.left_mains = Some(now),
-            _ => {}
+        if power != Power::Mains && self.seen() == Power::Mains {
+            self.left_mains = Some(now);
         }
         self.last = Some(power);
         self.contact();

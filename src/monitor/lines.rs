@@ -193,7 +193,7 @@ impl fmt::Display for Reason<'_> {
             (None, Some(error)) => return write!(f, "the port says {error}"),
             (None, None) => return f.write_str("the port is not there"),
         }
-        if let Some((_, since)) = watched.ups.believed() {
+        if let Some((_, since)) = watched.ups.believed().filter(|(_, since)| *since < self.now) {
             write!(f, " for {:?}", rounded(self.now.saturating_sub(since)))?;
         }
         if self.kind == Kind::Shutdown {
