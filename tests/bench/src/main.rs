@@ -1,0 +1,76 @@
+//! Measures the daemon on simulated ports and prints one table: what, how much, the goal, a mark.
+//!
+//! Nothing here fails because it is slow: what is measured depends on the machine, so the latency stands
+//! beside that of the shortest possible loop, on the same machine in the same minute.
+
+#[path = "../../structure/count.rs"]
+mod count;
+#[path = "../../common/event.rs"]
+#[allow(dead_code)]
+mod event;
+mod measure;
+#[path = "../../common/sim.rs"]
+#[allow(dead_code)]
+mod sim;
+mod source;
+
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+/// A line of the table.
+struct Row {
+    what: String,
+    is: String,
+    goal: &'static str,
+    /// `None`: there is no goal.
+    met: Option<bool>,
+}
+
+impl Row {
+    fn new(what: impl Into<String>, is: impl Into<String>) -> Self {
+        Self { what: what.into(), is: is.into(), goal: "", met: None }
+    }
+
+    fn goal(mut self, goal: &'static str, met: bool) -> Self {
+        (self.goal, self.met) = (goal, Some(met));
+        self
+    }
+}
+
+/// A program that cargo has built beside this one.
+fn beside(name: &str) -> PathBuf {
+    std::env::current_exe().expect("our own path").with_file_name(name)
+}
+
+fn main() -> ExitCode {
+    if std::env::var_os("UPSIM").is_none() {
+        // The rig would have cargo build one; the release build of it lies here.
+        let own = std::env::current_exe().expect("our own path");
+        let error = Command::new(own).env("UPSIM", beside("upsim")).exec();
+        eprintln!("upsentry-bench: {error}");
+        return ExitCode::FAILURE;
+    }
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("upsentry-bench: must be root; make bench sees to that");
+        return ExitCode::FAILURE;
+    }
+    let mut rows = measure::latency();
+    rows.extend(measure::at_rest());
+    rows.extend(source::rows());
+    let width = |of: fn(&Row) -> usize| rows.iter().map(of).max().unwrap_or(0);
+    let (what, is) = (width(|row| row.what.len()), width(|row| row.is.len()));
+    let goal = width(|row| row.goal.len());
+    println!();
+    println!("{:what$}  {:>is$}  {:goal$}", "", "measured", "goal");
+    for row in &rows {
+        let mark = match row.met {
+            None => "",
+            Some(true) => "met",
+            Some(false) => "MISSED",
+        };
+        let line = format!("{:what$}  {:>is$}  {:goal$}  {mark}", row.what, row.is, row.goal);
+        println!("{}", line.trim_end());
+    }
+    ExitCode::SUCCESS
+}

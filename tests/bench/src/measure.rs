@@ -1,0 +1,179 @@
+//! What must run to be measured.
+
+use crate::event::Kind;
+use crate::sim::{Rig, Setup, tool};
+use crate::{Row, beside};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Changes of each of the two, the daemon's line and the loop's.
+const CHANGES: usize = 400;
+/// At rest for so long.
+const REST: Duration = Duration::from_secs(70);
+/// Memory is looked at so often in that time.
+const SAMPLES: u32 = 7;
+
+fn configure(setup: &Setup, more: &str) -> PathBuf {
+    let path = |name| setup.path(name).display().to_string();
+    let text = format!(
+        "watch {}\nmodel power99\nsettle 300ms\nvia initctl\ninitctl {}\nchroot {}\nstate-file {}\n\
+         pid-file {}\nuser 64998\nnotifier-user 64999\n{more}",
+        path("a"),
+        path("initctl"),
+        path("empty"),
+        path("state"),
+        path("pid")
+    );
+    setup.write("conf", &text)
+}
+
+fn ready(rig: &Rig) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !rig.stderr().contains("ready: ") {
+        assert!(Instant::now() < end, "the daemon does not start: {}", rig.stderr());
+        sleep(Duration::from_millis(10));
+    }
+}
+
+/// The daemon on port `a`, the bare loop on port `b`, both under one simulator, in turn.
+pub fn latency() -> Vec<Row> {
+    // Away from the times at which the daemon reads again by itself: 20, 100 and 250 ms after a change.
+    let period = Duration::from_millis(160);
+    let length = period * u32::try_from(CHANGES).unwrap_or(0);
+    println!("latency: {CHANGES} changes of each, {} s", length.as_secs());
+    let setup = Setup::new().port("a", "cts=1,dcd=1").port("b", "cts=1");
+    let conf = configure(&setup, "debounce 0s\n");
+    let mut script = String::from("2s mark begin\n");
+    for change in 1..=CHANGES {
+        let level = (change + 1) % 2;
+        let _ = writeln!(script, "+100ms set a cts={level}\n+60ms set b cts={level}");
+    }
+    script.push_str("+500ms mark end\n");
+    let setup = setup.script(&script);
+    let both = format!(
+        "{} {} {} & exec {} -c {} -f --log stderr",
+        tool("bareloop").display(),
+        setup.tty("b").display(),
+        setup.initctl().display(),
+        beside("upsentry").display(),
+        conf.display()
+    );
+    let mut rig = setup.start("sh", &["-c", &both]);
+    ready(&rig);
+    rig.wait_for(|event| event.is("mark end"), length + Duration::from_secs(30))
+        .unwrap_or_else(|| panic!("the script did not end: {}", rig.stderr()));
+    let mut times: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    let mut moved: Option<(String, u64)> = None;
+    let mut wrong = 0;
+    for event in rig.log() {
+        match &event.kind {
+            Kind::In { port, .. } => {
+                wrong += usize::from(moved.is_some());
+                moved = Some((port.clone(), event.nanos));
+            }
+            Kind::Init(request) => match moved.take() {
+                Some((port, at)) => times.entry(port).or_default().push(request.nanos - at),
+                None => wrong += 1,
+            },
+            _ => {}
+        }
+    }
+    let mut of = |port: &str| {
+        let mut all = times.remove(port).unwrap_or_default();
+        all.sort_unstable();
+        let at =
+            |percent: usize| all.get(all.len() * percent / 100).map_or(0.0, |n| *n as f64 / 1e6);
+        (at(50), at(90), at(99), all.len())
+    };
+    let (ours, ours_90, ours_99, count) = of("a");
+    let (bare, bare_90, bare_99, bare_count) = of("b");
+    let lost = 2 * CHANGES - count - bare_count + wrong;
+    vec![
+        Row::new("line to init's FIFO, debounce 0: median", format!("{ours:.3} ms")),
+        Row::new("  the bare TIOCMIWAIT loop beside it", format!("{bare:.3} ms")),
+        Row::new("  ratio of the medians", format!("{:.2}", ours / bare))
+            .goal("at most 1.5", ours / bare <= 1.5),
+        Row::new("  90th percentile, ours and bare", format!("{ours_90:.3} ms, {bare_90:.3} ms")),
+        Row::new("  99th percentile, ours and bare", format!("{ours_99:.3} ms, {bare_99:.3} ms")),
+        Row::new("  ratio of the 99th percentiles", format!("{:.2}", ours_99 / bare_99)),
+        Row::new(format!("  not told, of {}", 2 * CHANGES), lost.to_string()).goal("0", lost == 0),
+    ]
+}
+
+/// A field of a file of /proc, in its unit.
+fn field(path: &str, name: &str) -> u64 {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+/// Sleeps and wake-ups of all threads of a process.
+fn switches(pid: u32) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("a process");
+    let tasks = tasks.flatten().map(|task| task.path().join("status").display().to_string());
+    tasks.map(|path| field(&path, "voluntary_ctxt_switches")).sum()
+}
+
+/// Memory and wake-ups while nothing happens, with every default.
+pub fn at_rest() -> Vec<Row> {
+    println!("at rest: {} s", REST.as_secs());
+    let setup = Setup::new().port("a", "cts=1,dcd=1").option("--trace");
+    let conf = configure(&setup, "");
+    let words = ["-c", conf.to_str().expect("a path"), "-f", "--log", "stderr"];
+    let mut rig = setup.start(beside("upsentry"), &words);
+    ready(&rig);
+    sleep(Duration::from_secs(3));
+    let pids = rig.processes();
+    let called =
+        |rig: &mut Rig| rig.log().iter().filter(|event| event.text.contains(" call get ")).count();
+    let (before, calls) = (pids.iter().copied().map(switches).sum::<u64>(), called(&mut rig));
+    let began = Instant::now();
+    let mut samples = Vec::new();
+    for sample in 1..=SAMPLES {
+        sleep((REST * sample / SAMPLES).saturating_sub(began.elapsed()));
+        let memory = |name| {
+            let of = |pid: &u32| field(&format!("/proc/{pid}/smaps_rollup"), name);
+            pids.iter().map(of).collect::<Vec<u64>>()
+        };
+        let private: u64 = memory("Private_Clean").iter().chain(&memory("Private_Dirty")).sum();
+        let pss = memory("Pss");
+        samples.push((
+            pss.iter().sum::<u64>(),
+            private,
+            pss,
+            memory("Pss_Dirty").iter().sum::<u64>(),
+        ));
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let woken = pids.iter().copied().map(switches).sum::<u64>() - before;
+    let answered = called(&mut rig) - calls;
+    assert_eq!(rig.processes(), pids, "other processes than before");
+    samples.sort();
+    let (least, most) = (samples.first().expect("samples").0, samples.last().expect("samples").0);
+    let (pss, private, each, dirty) = samples.swap_remove(samples.len() / 2);
+    let names = pids.iter().map(|pid| {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        name.trim().trim_start_matches("upsentry-").to_owned()
+    });
+    let each: Vec<String> = names.zip(each).map(|(name, pss)| format!("{name} {pss}")).collect();
+    let rate = woken as f64 / seconds;
+    vec![
+        Row::new(
+            format!("memory of all {} processes, PSS", pids.len()),
+            format!("{pss} kB ({least} to {most})"),
+        )
+        .goal("under 1200 kB", most < 1200),
+        Row::new("  each", each.join(", ")),
+        Row::new("  of it dirty; private", format!("{dirty} kB; {private} kB")),
+        Row::new(format!("wake-ups a second at rest, over {seconds:.0} s"), format!("{rate:.2}"))
+            .goal("at most 0.3", rate <= 0.3),
+        Row::new(
+            "  without those for the simulator's answers",
+            format!("{:.2}", woken.saturating_sub(answered as u64) as f64 / seconds),
+        ),
+    ]
+}
