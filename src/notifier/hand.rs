@@ -94,7 +94,7 @@ fn run(argv: &[CString]) -> u8 {
     let environment = [c"PATH=/sbin:/usr/sbin:/bin:/usr/bin", c"HOME=/", c"LANG=C"];
     match raw::fork() {
         Ok(ForkResult::Parent { child }) => match waitpid(child, None) {
-            Ok(WaitStatus::Exited(_, status)) => u8::try_from(status & 0x7f).unwrap_or(FAILED),
+            Ok(WaitStatus::Exited(_, status)) => u8::try_from(status).unwrap_or(FAILED),
             _ => FAILED,
         },
         Ok(ForkResult::Child) => {
