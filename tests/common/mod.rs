@@ -5,6 +5,7 @@
 
 mod event;
 pub mod init;
+pub mod machine;
 pub mod sim;
 
 use std::fs::OpenOptions;
