@@ -43,6 +43,7 @@ impl Hand {
         let mut byte = [0];
         // Ready.
         let mut answer = DONE;
+        let mut unread = false;
         while write(&self.link, &[answer]).is_ok()
             && nix::unistd::read(&self.link, &mut byte) == Ok(1)
         {
@@ -50,24 +51,26 @@ impl Hand {
             answer = match (Word::from_byte(byte), &self.powerstatus, &self.halt) {
                 (Some(Word::Shutdown), _, Some(halt)) => run(halt),
                 (Some(word @ (Word::Ok | Word::Fail | Word::Low)), Some((directory, name)), _) => {
-                    signal(directory, name, word).unwrap_or(FAILED)
+                    signal(directory, name, word, unread).unwrap_or(FAILED)
                 }
                 _ => FAILED,
             };
+            unread = answer == UNREAD;
         }
         raw::exit(0)
     }
 }
 
 /// Writes the word beside the powerstatus file and renames it over, so that init never reads half of
-/// it; signals; waits until init has taken it. A file that init has left untaken means that the last
-/// signal is still on its way: a second one would find no file, which init reads as FAIL.
-fn signal(directory: &File, name: &CString, word: Word) -> nix::Result<u8> {
+/// it; signals; waits until init has taken it. The last word still `unread` means that its signal is on
+/// its way: a second one would find no file, which init reads as FAIL. For a file that was left by
+/// anybody else no signal is, and without one init would never look.
+fn signal(directory: &File, name: &CString, word: Word, unread: bool) -> nix::Result<u8> {
     let mut new = name.clone().into_bytes();
     new.extend(b".new");
     let new = CString::new(new).map_err(|_| Errno::EINVAL)?;
     let exists = || fstatat(directory, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW).is_ok();
-    let waiting = exists();
+    let waiting = unread && exists();
     let flags =
         OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let file = openat(directory, new.as_c_str(), flags, Mode::from_bits_truncate(0o644))?;
