@@ -1,8 +1,10 @@
 //! The powerstatus file and SIGPWR, by the hand.
 
 use crate::common::init::{SOON, Script, SysvInit};
+use crate::common::skip;
 use crate::{BATTERY, LOW, MAINS, assert_filtered, assert_unprivileged, names, started};
 use nix::sys::signal::Signal;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 const POWERSTATUS: &str = "/run/powerstatus";
@@ -125,11 +127,71 @@ fn fail_and_ok_alternating_20_times_end_right() {
     quickly(20, 20);
 }
 
+/// From here on init takes this long from a signal to the opening of the file; `None`: no strace.
+fn slow_down_init(rig: &SysvInit, delay: Duration) -> Option<Child> {
+    if !Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success()) {
+        skip("needs strace: `tests/install` installs it");
+        return None;
+    }
+    // What init opens, by that name; not where that leads.
+    let paths = ["/run/powerstatus", "/var/run/powerstatus"];
+    let strace = Command::new("strace")
+        .args(["-qq", "-e", "trace=open,openat", "-P", paths[0], "-P", paths[1]])
+        .args(["-e", &format!("inject=open,openat:delay_enter={}", delay.as_micros())])
+        .args(["-p", &rig.init().pid.to_string(), "-o"])
+        .arg(rig.path("trace"))
+        .spawn()
+        .unwrap();
+    rig.until("strace", SOON, || (rig.init().number("TracerPid") != 0).then_some(()));
+    Some(strace)
+}
+
+/// That init was slow, and so often.
+fn opened(rig: &SysvInit) -> usize {
+    let trace = std::fs::read_to_string(rig.path("trace")).unwrap();
+    trace.lines().filter(|line| line.contains("(DELAYED)")).count()
+}
+
+/// Init has the signal but not yet the file, for longer than the hand waits: it must not be signalled for
+/// the newer word, or it comes once more, finds no file, and starts an outage with mains on.
+#[test]
+fn a_slow_init_reads_the_newest_word_once() {
+    let Some(mut rig) = started("via signal") else { return };
+    let Some(mut strace) = slow_down_init(&rig, Duration::from_secs(12)) else { return };
+    rig.lines(BATTERY);
+    rig.expect_log("init did not read the powerstatus file within 10s");
+    rig.lines(MAINS);
+    rig.expect("powerokwait", "OK");
+    strace.kill().unwrap();
+    strace.wait().unwrap();
+    let ran = settled(&rig, 0, "OK");
+    let entries: Vec<_> = ran.iter().map(|script| script.entry.as_str()).collect();
+    assert_eq!(entries, ["rc2", "powerokwait"], "{}", rig.story());
+    // And the next word comes with a signal again.
+    rig.lines(BATTERY);
+    rig.expect_fail();
+    assert!(nothing_left(&rig));
+}
+
+/// A file that somebody left there (a daemon that was killed, another program): init is not on its way.
+#[test]
+fn a_stale_file_is_replaced_and_init_is_signalled() {
+    let Some(mut rig) = started("via signal") else { return };
+    std::fs::write(rig.inside(POWERSTATUS), "LOW").unwrap();
+    rig.lines(BATTERY);
+    rig.expect_fail();
+    rig.lines(MAINS);
+    rig.expect("powerokwait", "OK");
+    assert!(nothing_left(&rig));
+    assert!(!rig.scripts().iter().any(|script| script.entry == "powerfailnow"));
+}
+
 /// LOW does not wait for anything but the hand: a second signal before init has read the first word's
 /// file would be one without a file, which is FAIL to init: after LOW, or in place of it.
 #[test]
 fn low_at_once_after_fail_is_told_after_it() {
     let Some(mut rig) = started("via signal") else { return };
+    let Some(_strace) = slow_down_init(&rig, Duration::from_millis(30)) else { return };
     for round in 0..10 {
         let from = rig.scripts().len();
         rig.play(&[BATTERY, LOW], Duration::from_millis(round % 4));
@@ -145,6 +207,7 @@ fn low_at_once_after_fail_is_told_after_it() {
         let whole = waited == ["powerwait", "powerfailnow", "powerokwait"];
         assert!(whole || waited == ["powerfailnow", "powerokwait"], "{waited:?} {}", rig.story());
     }
+    assert!(opened(&rig) >= 20, "init was not slow; {}", rig.story());
 }
 
 /// Init does not read (it is stopped): the hand never signals a second time for a file that is still
