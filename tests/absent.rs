@@ -92,3 +92,24 @@ fn the_waiting_process_takes_the_others_with_it() {
     assert_eq!(rig.stop(), Some(0));
     until("all gone", || ours(&rig).is_empty());
 }
+
+#[test]
+fn an_adapter_that_is_pulled_out_for_good_ends_a_daemon_that_somebody_restarts() {
+    if !need_root() {
+        return;
+    }
+    let mut rig = start();
+    rig.command("plug a");
+    until("the whole start", || rig.stderr().contains("ready: 2 of 2 UPS on mains"));
+    rig.command("unplug a");
+    until("one is lost", || rig.stderr().contains("a: contact lost (the port says EIO"));
+    rig.command("unplug b");
+    // A minute, so that a hub that resets is none of our business.
+    assert_eq!(rig.wait_exit(Duration::from_secs(90)), Some(1));
+    let log = rig.stderr();
+    assert!(
+        log.contains("every port is gone; ending, so that the next start waits for them"),
+        "{log}"
+    );
+    assert!(rig.inits().is_empty(), "no power failure: {log}");
+}

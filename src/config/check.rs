@@ -50,6 +50,7 @@ pub(super) fn assemble(
             warn_of_ups(own, &file.defaults, ups, &mut said);
         }
         said.extend(check_means(&sections, &config));
+        said.extend(warn_of_redundancy(&sections, &config));
     }
     said.sort_by_key(|one| (one.line, one.column));
     if said.iter().any(is_error) {
@@ -278,6 +279,21 @@ fn warn_of_ups(own: &Section, defaults: &Section, ups: &Ups, said: &mut Vec<Diag
             said.push(hazard);
         }
     }
+}
+
+/// `shutdown-after` of one UPS is the whole machine's shutdown, whatever the others have.
+fn warn_of_redundancy(sections: &[&Section], config: &Config) -> Option<Diagnostic> {
+    let power: u32 = config.ups.iter().map(|ups| ups.power).sum();
+    let timed = |ups: &Ups| {
+        ups.power > 0
+            && ups.shutdown_after.is_some()
+            && power.saturating_sub(ups.power) >= config.need
+    };
+    let (section, ups) = sections.iter().zip(&config.ups).find(|(_, ups)| timed(ups))?;
+    Some(section.place(&["shutdown-after", "watch"]).warning(format!(
+        "`shutdown-after' of {} shuts the machine down although the others are enough without it",
+        ups.name
+    )))
 }
 
 /// Something must be able to shut the machine down. powstatd left that to the script init runs.

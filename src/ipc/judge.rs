@@ -108,6 +108,10 @@ pub struct Settings {
     pub low_is_final: bool,
     /// After L or S: again each so often.
     pub insist: Duration,
+    /// LOW is told to init (`tell low` is not `none`), and so can be insisted on.
+    pub low_is_told: bool,
+    /// So is SHUTDOWN.
+    pub shutdown_is_told: bool,
 }
 
 /// Judges what init must hear.
@@ -157,7 +161,11 @@ impl Judge {
     /// Without mains, L or S as the last word is insisted on, also where mains came and went since, or
     /// where a daemon before this one said it.
     fn keep_insisting(&mut self, now: Duration) {
-        let urgent = matches!(self.told, Told::Low | Told::Final);
+        let urgent = match self.told {
+            Told::Ok | Told::Fail => false,
+            Told::Low => self.settings.low_is_told,
+            Told::Final => self.settings.shutdown_is_told || self.settings.low_is_final,
+        };
         if urgent && self.machine() != Power::Mains {
             let at = now.saturating_add(self.settings.insist);
             self.insist_at.get_or_insert(at);
@@ -187,7 +195,11 @@ impl Judge {
                 Word::Low | Word::Shutdown => Told::Final,
             };
         }
-        let urgent = matches!(tell.word, Word::Low | Word::Shutdown);
+        let urgent = match tell.word {
+            Word::Ok | Word::Fail => false,
+            Word::Low => self.settings.low_is_told,
+            Word::Shutdown => self.settings.shutdown_is_told,
+        };
         self.insist_at = urgent.then(|| now.saturating_add(self.settings.insist));
     }
 

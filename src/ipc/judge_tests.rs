@@ -36,7 +36,13 @@ struct World {
 fn world(lasts: &[Option<Power>], need: u32, told: Told) -> World {
     let feed = FeedSettings { weight: 1, blind_after: ms(15_000), cable_grace: NONE };
     World {
-        settings: Settings { need, low_is_final: false, insist: ms(60_000) },
+        settings: Settings {
+            need,
+            low_is_final: false,
+            insist: ms(60_000),
+            low_is_told: true,
+            shutdown_is_told: true,
+        },
         feeds: lasts.iter().map(|last| (feed, *last)).collect(),
         told,
     }
@@ -862,7 +868,13 @@ fn any_world() -> impl Strategy<Value = World> {
     let feeds = prop::collection::vec(feed, 1..4);
     let settings = (1..6_u32, any::<bool>(), 11..60_u64);
     (feeds, settings, 0..4_usize).prop_map(|(feeds, (need, low_is_final, insist), told)| World {
-        settings: Settings { need, low_is_final, insist: ms(10 * insist) },
+        settings: Settings {
+            need,
+            low_is_final,
+            insist: ms(10 * insist),
+            low_is_told: true,
+            shutdown_is_told: true,
+        },
         feeds,
         told: TOLDS[told],
     })
@@ -938,4 +950,39 @@ proptest! {
             run.check();
         }
     }
+}
+
+/// What a judge of one UPS tells when these frames come a second apart, and in the two
+/// minutes after: `I` = insist.
+fn told_of(settings: Settings, kinds: &[Kind]) -> String {
+    let feed = FeedSettings { weight: 1, blind_after: ms(15_000), cable_grace: ms(0) };
+    let mut judge = Judge::new(settings, [Feed::new(feed, None, ms(0))].into_iter(), Told::Ok);
+    let mut story = String::new();
+    for (second, kind) in kinds.iter().copied().map(Some).chain([None; 120]).enumerate() {
+        let now = ms(1000 * (second as u64 + 1));
+        if let Some(kind) = kind {
+            judge.event(now, Event { kind, ups: 0 });
+        }
+        while let Some(tell) = judge.due(now) {
+            story.push(if tell.insist { 'I' } else { char::from(tell.word.byte()) });
+            judge.told(now, tell);
+        }
+    }
+    story
+}
+
+#[test]
+fn what_is_told_to_nobody_is_not_insisted_on() {
+    let settings = |low_is_told, shutdown_is_told| Settings {
+        need: 1,
+        low_is_final: false,
+        insist: ms(60_000),
+        low_is_told,
+        shutdown_is_told,
+    };
+    let low = [Kind::Fail, Kind::Low];
+    assert_eq!(told_of(settings(true, true), &low), "FLII");
+    assert_eq!(told_of(settings(false, true), &low), "FL");
+    let shutdown = [Kind::Fail, Kind::Shutdown];
+    assert_eq!(told_of(settings(true, false), &shutdown), "FS");
 }

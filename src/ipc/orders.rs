@@ -15,3 +15,5 @@ pub const DEAD: u8 = b'D';
 pub const EXIT_UNCONFINED: u8 = 71;
 /// Exit status of a monitor that panicked.
 pub const EXIT_PANIC: u8 = 70;
+/// Exit status of a monitor all of whose ports have been gone for a minute: only root can open them anew.
+pub const EXIT_PORTS_GONE: u8 = 72;

@@ -107,6 +107,11 @@ impl<'a> Watched<'a> {
         [self.ups.next(now), poll].into_iter().flatten().min()
     }
 
+    /// Its port was there and is gone: the adapter was pulled out, and its descriptor is dead for good.
+    pub(super) fn port_gone(&self) -> bool {
+        self.error.is_some()
+    }
+
     /// The parent knows it to be on mains.
     pub(super) fn on_mains(&self) -> bool {
         self.ups.reported() == Some(Power::Mains)

@@ -57,7 +57,8 @@ impl Settings {
             ok_after: ups.ok_after,
             low_after: ups.low_after,
             cable_grace: ups.cable_grace,
-            shutdown_after: ups.shutdown_after,
+            // What is only watched feeds nothing that could need a shutdown, and S is machine-wide.
+            shutdown_after: ups.shutdown_after.filter(|_| ups.power > 0),
             in_outage: false,
             spent: Duration::ZERO,
         }

@@ -419,3 +419,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_only_watched_shuts_nothing_down() {
+    let of = |more: &str| {
+        let text = format!("watch ttyS0\nmodel power99\nshutdown-after 5m\n{more}");
+        let config = config::parse("t".as_ref(), &text, config::Purpose::Run).unwrap();
+        Settings::new(config.ups.last().unwrap(), Duration::ZERO).shutdown_after
+    };
+    assert_eq!(of(""), Some(ms(300_000)));
+    assert_eq!(of("ups b\nwatch ttyS1\npower 0"), None);
+}

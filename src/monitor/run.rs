@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use nix::poll::{PollFd, PollFlags};
 
 use crate::ipc::guard::alive_interval;
-use crate::ipc::orders::{EXIT_PANIC, EXIT_UNCONFINED};
+use crate::ipc::orders::{EXIT_PANIC, EXIT_PORTS_GONE, EXIT_UNCONFINED};
 use crate::monitor::lines::Watched;
 use crate::monitor::voice::{self, Voice};
 use crate::monitor::warden::Cell;
@@ -17,6 +17,9 @@ use crate::sys::{confine, filter, now, process, raw};
 /// After a wake-up the lines are read again so much later: TIOCMIWAIT loses edges between two calls.
 const AGAIN: [Duration; 3] =
     [Duration::from_millis(20), Duration::from_millis(100), Duration::from_millis(250)];
+
+/// With every port gone for so long this monitor has nothing left to watch.
+const GONE: Duration = Duration::from_secs(60);
 
 /// Runs as the warden's child until the parent is gone. `outage`: some UPS was last seen on battery.
 pub(super) fn main(cell: &Cell, outage: bool) -> ! {
@@ -97,6 +100,7 @@ fn watch(cell: &Cell, watched: &mut [Watched<'_>]) -> ! {
     let mut again = [None; AGAIN.len()];
     let mut alive_at = start;
     let mut woken = false;
+    let mut gone_since = None;
     loop {
         let time = now();
         if woken {
@@ -105,6 +109,7 @@ fn watch(cell: &Cell, watched: &mut [Watched<'_>]) -> ! {
         for one in watched.iter_mut() {
             one.look(time, woken, &mut voice);
         }
+        leave_if_gone(&mut gone_since, time, watched, &cell.log);
         let calm = watched.iter().all(Watched::on_mains);
         // Sooner when an outage began since the last sign of life.
         let interval = alive_interval(calm);
@@ -121,6 +126,24 @@ fn watch(cell: &Cell, watched: &mut [Watched<'_>]) -> ! {
         let times = lines.chain(again.into_iter().flatten()).chain(quiet).chain([alive_at]);
         let deadline = times.min().unwrap_or(alive_at);
         woken = sleep(cell, deadline.saturating_sub(now()));
+    }
+}
+
+/// Says so by its exit status that every port is gone: where somebody restarts the daemon, a new start finds
+/// the device when it is plugged in again.
+fn leave_if_gone(
+    since: &mut Option<Duration>,
+    time: Duration,
+    watched: &[Watched<'_>],
+    log: &OwnedFd,
+) {
+    let gone = watched.iter().all(Watched::port_gone);
+    let began = *since.get_or_insert(time);
+    if !gone {
+        *since = None;
+    } else if time.saturating_sub(began) >= GONE {
+        voice::log(log, 1, format_args!("every port has been gone for {}s", GONE.as_secs()));
+        raw::exit(i32::from(EXIT_PORTS_GONE))
     }
 }
 

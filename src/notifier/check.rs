@@ -74,15 +74,11 @@ fn words(
         (Via::Command, _) => format!("via command{chosen}"),
     };
     row(screen, "init here", &format!("{}, {way}", init.name));
-    if route.via == Via::Initctl && init.fifo.is_none() {
-        remarks.push(format!("{}: warning: init's FIFO is not there now", config.path.display()));
-    }
-    if route.via == Via::Signal && !init.catches_sigpwr {
-        let name = &init.name;
-        remarks.push(format!(
-            "{}: warning: via signal: process 1 ({name}) does not catch SIGPWR: it would be lost",
-            config.path.display()
-        ));
+    remarks.extend(via::doubts(config, init, route));
+    if !route.halt.is_empty()
+        && let Err(error) = open::halt(&route.halt)
+    {
+        remarks.push(format!("{}: warning: {error}", config.path.display()));
     }
     let inittab = std::fs::read_to_string("/etc/inittab").ok();
     let [ok, fail, low, shutdown] = route.actions.all();

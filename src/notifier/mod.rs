@@ -15,6 +15,7 @@ pub mod reader;
 mod start;
 pub mod state;
 mod teller;
+mod trouble;
 pub mod users;
 pub mod via;
 

@@ -89,14 +89,7 @@ fn open_port(ups: &Ups) -> Result<Option<OwnedFd>, String> {
     let Watch::Line(path) = &ups.watch;
     match port::watch(path, ups.init) {
         Ok(tty) => Ok(Some(tty)),
-        Err(Problem::Absent) => {
-            complain(format_args!(
-                "upsentry: {}: {}: no such device now; it counts as lost",
-                ups.name,
-                path.display()
-            ));
-            Ok(None)
-        }
+        Err(Problem::Absent) => Ok(None),
         Err(problem) => Err(format!("{}: {}: {problem}", ups.name, path.display())),
     }
 }

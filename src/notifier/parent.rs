@@ -8,14 +8,13 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
-use nix::sys::socket::{Shutdown, shutdown};
 use nix::time::{ClockId, clock_gettime};
 
 use crate::ipc::frame::Kind;
 use crate::ipc::guard::{Guard, Violation};
 use crate::ipc::judge::{Judge, Tell};
 use crate::ipc::legal::Power;
-use crate::ipc::orders::EXIT_UNCONFINED;
+use crate::ipc::orders::{EXIT_PORTS_GONE, EXIT_UNCONFINED};
 use crate::ipc::respawn::Respawn;
 use crate::ipc::told::{Told, Word};
 use crate::notifier::filter::Fds;
@@ -23,14 +22,9 @@ use crate::notifier::link::{Gate, Link, Said, Stage, discard};
 use crate::notifier::logging::{ALERT, EMERG, NOTICE, Sink, WARNING, say};
 use crate::notifier::state::{Entry, StateFile};
 use crate::notifier::teller::Teller;
+use crate::notifier::trouble;
 use crate::sys::{now, process, raw};
 
-/// How long the others get to end.
-const PARTING: Duration = Duration::from_secs(1);
-/// Trouble that stays is said again so often.
-const REMIND: Duration = Duration::from_secs(600);
-/// Blindness on mains is said again so often.
-const REMIND_BLIND: Duration = Duration::from_secs(3600);
 /// A start that has no first state by then has failed to report one, but goes on.
 const START: Duration = Duration::from_secs(20);
 /// The signal number of SIGKILL, as the warden reports a death.
@@ -63,13 +57,15 @@ pub(super) struct Parent {
     pub(super) began: Duration,
     /// The state file does not say what was seen last.
     pub(super) stale: bool,
+    /// The monitor left because no port is left to it.
+    pub(super) ports_gone: bool,
     /// The first generation has said all.
     pub(super) ready: bool,
 }
 
 /// How the parent ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     /// TERM or INT.
     Stopped,
     /// Something broke that only a restart mends.
@@ -280,6 +276,11 @@ impl Parent {
             self.link.stage = Stage::Gone;
             return;
         }
+        if how == 0x80 | EXIT_PORTS_GONE {
+            self.ports_gone = true;
+            self.link.stage = Stage::Pausing(time.saturating_add(trouble::REMIND));
+            return;
+        }
         let counted = convicted || how != KILLED;
         let at = self.respawn.after(time, counted);
         if at.saturating_sub(time) > Duration::from_secs(1) {
@@ -337,57 +338,6 @@ impl Parent {
         None
     }
 
-    /// What only a restart mends: ends the process where somebody restarts it, else says so again and
-    /// again. On battery a parent that can still tell init stays until it has.
-    fn trouble(&mut self, time: Duration) -> Option<End> {
-        let dropped = self.sink.dropped().saturating_add(core::mem::take(&mut self.gate.dropped));
-        if dropped > 0 {
-            say(WARNING, format_args!("{dropped} log lines were dropped"));
-        }
-        self.remind_of_blindness(time);
-        let gone = self.link.stage == Stage::Gone;
-        let dead = self.teller.dead();
-        if !gone && !dead {
-            return None;
-        }
-        let calm = self.judge.last_told() == Told::Ok || self.judge.last_told() == Told::Final;
-        if !self.ready || (self.restarted && (dead || calm)) {
-            say(
-                EMERG,
-                format_args!(
-                    "{}; ending",
-                    if dead { "init cannot be told" } else { "the warden is gone" }
-                ),
-            );
-            return Some(End::Failed);
-        }
-        if self.remind_at.is_none_or(|at| time >= at) {
-            let what = if dead {
-                "init cannot be told of an outage"
-            } else {
-                "the warden is gone: nothing is watched"
-            };
-            say(ALERT, format_args!("{what}; restart upsentry"));
-            self.remind_at = Some(time.saturating_add(REMIND));
-        }
-        None
-    }
-
-    fn remind_of_blindness(&mut self, time: Duration) {
-        let blind = self.ready && self.judge.feeds().iter().any(|feed| feed.blind_since.is_some());
-        let Some(at) = self.blind_at.filter(|_| blind) else {
-            self.blind_at = blind.then(|| time.saturating_add(REMIND_BLIND));
-            return;
-        };
-        if time >= at {
-            let feeds = self.judge.feeds().iter().zip(&self.names);
-            for (_, name) in feeds.filter(|(feed, _)| feed.blind_since.is_some()) {
-                say(WARNING, format_args!("{name}: still no contact"));
-            }
-            self.blind_at = Some(time.saturating_add(REMIND_BLIND));
-        }
-    }
-
     /// Sleeps until something is there or due.
     fn sleep(&mut self, time: Duration) -> nix::Result<()> {
         let open = self.gate.open(time);
@@ -425,32 +375,6 @@ impl Parent {
             fds.push(PollFd::new(hand.fd.as_fd(), PollFlags::POLLIN));
         }
         process::wait(&mut fds, timeout)
-    }
-
-    /// Lets the others go and waits a moment for them.
-    fn part(&mut self, end: End) {
-        let hand = self.teller.hand.as_ref().map(|hand| hand.fd.as_fd());
-        for fd in [self.link.fd.as_fd()].into_iter().chain(hand) {
-            // Their next read is the end.
-            let _ = shutdown(fd.as_raw_fd(), Shutdown::Write);
-        }
-        let deadline = now().saturating_add(PARTING);
-        let mut left = vec![self.link.fd.as_fd()];
-        left.extend(hand);
-        while !left.is_empty() && now() < deadline {
-            let mut fds: Vec<_> =
-                left.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
-            if process::wait(&mut fds, Some(deadline.saturating_sub(now()))).is_err() {
-                break;
-            }
-            left.retain(|fd| !matches!(process::read_some(*fd, &mut [0; 2]), Ok(Some(0)) | Err(_)));
-        }
-        if let Some(pid_file) = &self.pid_file {
-            let _ = pid_file.set_len(0);
-        }
-        if end == End::Stopped {
-            say(NOTICE, format_args!("stopped"));
-        }
     }
 }
 

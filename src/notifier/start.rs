@@ -11,8 +11,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::{ForkResult, Gid, Uid, pipe2, setsid};
 
-use crate::config::Via;
-use crate::config::{Config, Watch};
+use crate::config::{Action, Config, Via, Watch};
 use crate::ipc::guard::Guard;
 use crate::ipc::judge::{self, Feed, FeedSettings, Judge};
 use crate::ipc::respawn::Respawn;
@@ -27,7 +26,7 @@ use crate::notifier::parent::Parent;
 use crate::notifier::state::Record;
 use crate::notifier::teller::{Fifo, HandLink, Teller};
 use crate::notifier::users::Identity;
-use crate::notifier::via::{self, Init};
+use crate::notifier::via::{self, Actions, Init};
 use crate::sys::confine::{self, MEMORY, Walls};
 use crate::sys::text::complain;
 use crate::sys::{filter as seccomp, now, process, raw};
@@ -92,6 +91,7 @@ pub fn run(config: &Config, mode: Mode, jail: Enter) -> Result<u8, String> {
     };
     // Whatever the caller's mask: scripts read the files that we make.
     let _ = nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    let doubts = via::doubts(config, &init, &route);
     let mut opened = Opened::new(config, init, route)?;
     let mut started = match mode.foreground {
         true => None,
@@ -101,7 +101,7 @@ pub fn run(config: &Config, mode: Mode, jail: Enter) -> Result<u8, String> {
     // Before stderr is given up; the file is opened by the process that it names.
     let mut pid_file = Some(open::pid_file(&config.pid_file)?);
     let sink = Sink::open(mode.log_stderr);
-    greet(config, &opened);
+    greet(config, &opened, &doubts, sink);
     let step = |name: &'static str| move |error: nix::Error| format!("{name}: {error}");
     process::block_signals().map_err(step("signal mask"))?;
     if absent::wait(config, &mut opened, &mut started)? == Part::Meanwhile {
@@ -146,7 +146,7 @@ fn background() -> Result<OwnedFd, String> {
     raw::exit(i32::from(read != Ok(1)))
 }
 
-fn greet(config: &Config, opened: &Opened) {
+fn greet(config: &Config, opened: &Opened, doubts: &[String], sink: &Sink) {
     let route = &opened.route;
     let chosen = if route.chosen { " (chosen)" } else { "" };
     let (version, ups) = (env!("CARGO_PKG_VERSION"), config.ups.len());
@@ -154,12 +154,17 @@ fn greet(config: &Config, opened: &Opened) {
         NOTICE,
         format_args!("upsentry {version}: {ups} UPS, via {}{chosen}", via::name(route.via)),
     );
-    for warning in &config.warnings {
+    for warning in config.warnings.iter().chain(doubts) {
         say(WARNING, format_args!("{warning}"));
     }
     for (ups, _) in config.ups.iter().zip(&opened.ttys).filter(|(_, tty)| tty.is_none()) {
         let Watch::Line(path) = &ups.watch;
-        say(ALERT, format_args!("{}: {} is absent", ups.name, path.display()));
+        let (name, path) = (&ups.name, path.display());
+        let line = format!("{name}: {path}: no such device now; it counts as lost");
+        say(ALERT, format_args!("{line}"));
+        if !sink.uses_stderr() {
+            complain(format_args!("upsentry: {line}"));
+        }
     }
     // What comes from there or goes there later is not ours; a failure leaves it as it was.
     let _ = nix::unistd::dup2_stdin(&opened.null);
@@ -293,7 +298,7 @@ fn assemble(config: &Config, opened: Opened, ends: Ends) -> Result<Parent, Strin
     let parent = Parent {
         names: config.ups.iter().map(|ups| ups.name.clone()).collect(),
         guard: Guard::new(config.ups.iter().map(|ups| (ups.name.as_str(), ups.settle))),
-        judge: judge(config, &record, Teller::low_is_final(actions), time),
+        judge: judge(config, &record, actions, time),
         respawn: Respawn::default(),
         link: Link { fd: ends.link, stage: Stage::Starting },
         events: ends.events,
@@ -315,6 +320,7 @@ fn assemble(config: &Config, opened: Opened, ends: Ends) -> Result<Parent, Strin
         blind_at: None,
         began: time,
         stale: false,
+        ports_gone: false,
         ready: false,
     };
     parent
@@ -324,8 +330,14 @@ fn assemble(config: &Config, opened: Opened, ends: Ends) -> Result<Parent, Strin
     Ok(parent)
 }
 
-fn judge(config: &Config, record: &Record, low_is_final: bool, time: Duration) -> Judge {
-    let settings = judge::Settings { need: config.need, low_is_final, insist: config.insist };
+fn judge(config: &Config, record: &Record, actions: Actions, time: Duration) -> Judge {
+    let settings = judge::Settings {
+        need: config.need,
+        low_is_final: matches!(actions.low, Action::Runlevel(_) | Action::Halt),
+        insist: config.insist,
+        low_is_told: actions.low != Action::None,
+        shutdown_is_told: actions.shutdown != Action::None,
+    };
     let feeds = config.ups.iter().map(|ups| {
         let grace = if ups.blind_grace_applies() { ups.cable_grace } else { Duration::ZERO };
         let settings =
@@ -384,22 +396,10 @@ fn speak_of_panics() {
 }
 
 fn say_confined(who: &Identity, landlock: RulesetStatus) {
-    let name = &who.name;
-    match landlock {
-        RulesetStatus::FullyEnforced => {
-            say(NOTICE, format_args!("runs as {name}, without a right"))
-        }
-        RulesetStatus::PartiallyEnforced => {
-            say(
-                NOTICE,
-                format_args!("runs as {name}, without a right; Landlock in part: older kernel"),
-            );
-        }
-        RulesetStatus::NotEnforced => {
-            say(
-                WARNING,
-                format_args!("runs as {name}, without a right, but this kernel has no Landlock"),
-            );
-        }
-    }
+    let (severity, but) = match landlock {
+        RulesetStatus::FullyEnforced => (NOTICE, ""),
+        RulesetStatus::PartiallyEnforced => (NOTICE, "; Landlock in part: older kernel"),
+        RulesetStatus::NotEnforced => (WARNING, ", but this kernel has no Landlock"),
+    };
+    say(severity, format_args!("runs as {}, without a right{but}", who.name));
 }

@@ -68,11 +68,6 @@ pub(super) struct Teller {
 }
 
 impl Teller {
-    /// LOW cannot be taken back.
-    pub(super) fn low_is_final(actions: Actions) -> bool {
-        matches!(actions.low, Action::Runlevel(_) | Action::Halt)
-    }
-
     /// Passes a word on; false: not now (it comes again, or a newer one).
     pub(super) fn tell(&mut self, now: Duration, tell: Tell) -> bool {
         match self.action(tell) {

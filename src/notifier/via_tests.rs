@@ -76,3 +76,21 @@ fn rows_that_do_not_fit_the_chosen_way_are_errors() {
     let error = route(&config("tell fail fail"), &systemd).unwrap_err();
     assert!(error.contains("fail does not go with via command"), "{error}");
 }
+
+#[test]
+fn what_may_not_come_true_is_doubted() {
+    let said = |more: &str, init: &Init| {
+        let config = config(more);
+        let route = route(&config, init).unwrap();
+        doubts(&config, init, &route).join("\n")
+    };
+    let systemd = Init { systemd: true, ..sysvinit() };
+    let deaf = Init { catches_sigpwr: false, fifo: None, ..sysvinit() };
+    assert_eq!(said("", &sysvinit()), "");
+    assert!(said("via initctl", &systemd).contains("takes no power requests"));
+    assert!(said("via initctl", &deaf).contains("FIFO is not there"));
+    assert!(said("via signal", &deaf).contains("does not catch SIGPWR"));
+    assert_eq!(said("via signal", &sysvinit()), "");
+    assert!(said("halt /sbin/poweroff", &sysvinit()).contains("`halt' is never run"));
+    assert_eq!(said("halt /sbin/poweroff\ntell low halt", &sysvinit()), "");
+}

@@ -251,3 +251,17 @@ fn machine_defaults() {
     assert_eq!(config.state_file, Path::new("/run/upsentry.state"));
     assert_eq!(config.pid_file, Path::new("/run/upsentry.pid"));
 }
+
+#[test]
+fn a_timed_shutdown_of_a_feed_that_is_not_needed_is_warned_of() {
+    let warned = |more: &str| {
+        let text = format!(
+            "model power99\nups a\nwatch ttyS0\nshutdown-after 5m\nups b\nwatch ttyS1\n{more}"
+        );
+        let warnings = good(&text).warnings;
+        warnings.iter().filter(|one| one.contains("although the others are enough")).count()
+    };
+    assert_eq!(warned("need 1"), 1);
+    assert_eq!(warned("need 2"), 0);
+    assert_eq!(warned("need 1\npower 0"), 0, "b feeds nothing");
+}
