@@ -18,7 +18,7 @@ use crate::monitor::filter::{self, Fds};
 use crate::monitor::{Line, Plan, run};
 use crate::sys::confine::{MEMORY, Walls, confine};
 use crate::sys::text::complain;
-use crate::sys::{filter as seccomp, process, raw};
+use crate::sys::{at, filter as seccomp, process, raw};
 
 /// What the warden keeps for its monitors.
 #[derive(Debug)]
@@ -53,15 +53,14 @@ pub fn main(plan: Plan) -> ! {
 
 /// Makes what the warden needs, then has the jail closed behind it.
 fn enter(plan: Plan) -> Result<Cell, String> {
-    let step = |name: &'static str| move |error: nix::Error| format!("{name}: {error}");
-    process::block_signals().map_err(step("signal mask"))?;
+    process::block_signals().map_err(at("signal mask"))?;
     let poke = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
-    let poke = poke.map_err(step("eventfd"))?;
+    let poke = poke.map_err(at("eventfd"))?;
     let mut child = SigSet::empty();
     child.add(Signal::SIGCHLD);
     let children = SignalFd::with_flags(&child, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
-    let children = children.map_err(step("signalfd"))?;
-    let memory = raw::shared_words().map_err(step("shared page"))?;
+    let children = children.map_err(at("signalfd"))?;
+    let memory = raw::shared_words().map_err(at("shared page"))?;
     let ttys = plan.lines.iter().filter_map(|line| line.tty.as_ref());
     let fds = Fds {
         ttys: ttys.map(AsRawFd::as_raw_fd).collect(),
@@ -80,12 +79,11 @@ fn enter(plan: Plan) -> Result<Cell, String> {
 /// The walls and the warden's list. Standard error is the starting terminal until the last but one
 /// step, so that it shows what went wrong.
 fn lock(plan: &Plan, fds: &Fds, children: RawFd) -> Result<(), String> {
-    let step = |name: &'static str| move |error: nix::Error| format!("{name}: {error}");
     let link = plan.link.as_raw_fd();
     let own = filter::warden(fds, link, children).compile()?;
     let null = plan.null.as_fd();
-    nix::unistd::dup2_stdin(null).map_err(step("stdin"))?;
-    nix::unistd::dup2_stdout(null).map_err(step("stdout"))?;
+    nix::unistd::dup2_stdin(null).map_err(at("stdin"))?;
+    nix::unistd::dup2_stdout(null).map_err(at("stdout"))?;
     let stderr = null.try_clone_to_owned().map_err(|error| format!("stderr: {error}"))?;
     let standard = [0, 1, 2, stderr.as_raw_fd()];
     let more = [fds.poke, fds.events, fds.log, link, children];
@@ -100,7 +98,7 @@ fn lock(plan: &Plan, fds: &Fds, children: RawFd) -> Result<(), String> {
         memory: MEMORY,
         scoped: true,
     })?;
-    nix::unistd::dup2_stderr(stderr.as_fd()).map_err(step("stderr"))?;
+    nix::unistd::dup2_stderr(stderr.as_fd()).map_err(at("stderr"))?;
     drop(stderr);
     seccomp::install(&own)
 }

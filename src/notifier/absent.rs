@@ -14,7 +14,7 @@ use crate::config::{Config, Watch};
 use crate::notifier::logging::{ALERT, NOTICE, say};
 use crate::notifier::open::Opened;
 use crate::notifier::port;
-use crate::sys::{now, process, raw};
+use crate::sys::{at, now, process, raw};
 
 /// Between two looks for the device.
 const LOOK: Duration = Duration::from_secs(2);
@@ -39,9 +39,8 @@ pub(super) fn wait(
     opened: &mut Opened,
     started: &mut Option<OwnedFd>,
 ) -> Result<Part, String> {
-    let step = |name: &'static str| move |error: nix::Error| format!("{name}: {error}");
     while opened.ttys.iter().any(Option::is_none) {
-        match raw::fork().map_err(step("fork"))? {
+        match raw::fork().map_err(at("fork"))? {
             ForkResult::Child => {
                 process::remember_id();
                 return Ok(Part::Meanwhile);
@@ -50,7 +49,7 @@ pub(super) fn wait(
                 process::name(c"upsentry-wait");
                 // The first child says that the start is over; who called us waits for that.
                 *started = None;
-                look(config, opened, child).map_err(step("waiting for a device"))?;
+                look(config, opened, child).map_err(at("waiting for a device"))?;
                 opened.reread();
             }
         }

@@ -29,7 +29,7 @@ use crate::notifier::users::Identity;
 use crate::notifier::via::{self, Actions, Init};
 use crate::sys::confine::{self, MEMORY, Walls};
 use crate::sys::text::complain;
-use crate::sys::{filter as seccomp, now, process, raw};
+use crate::sys::{at, filter as seccomp, now, process, raw};
 use crate::sysvinit::lifeline::Lifeline;
 
 /// How the command line wants it.
@@ -102,8 +102,7 @@ pub fn run(config: &Config, mode: Mode, jail: Enter) -> Result<u8, String> {
     let mut pid_file = Some(open::pid_file(&config.pid_file)?);
     let sink = Sink::open(mode.log_stderr);
     greet(config, &opened, &doubts, sink);
-    let step = |name: &'static str| move |error: nix::Error| format!("{name}: {error}");
-    process::block_signals().map_err(step("signal mask"))?;
+    process::block_signals().map_err(at("signal mask"))?;
     if absent::wait(config, &mut opened, &mut started)? == Part::Meanwhile {
         // The file names the process that waits.
         pid_file = None;
@@ -126,10 +125,10 @@ pub type Enter = fn(&Config, Jail) -> !;
 /// Leaves the terminal; returns where the daemon says that the start is over. The calling process stays
 /// until then, and ends here: an owner of the state file that is dropped there would unlock it for both.
 fn background() -> Result<OwnedFd, String> {
-    let (read, write) = pipe2(OFlag::O_CLOEXEC).map_err(|error| format!("pipe: {error}"))?;
-    if raw::fork().map_err(|error| format!("fork: {error}"))?.is_child() {
+    let (read, write) = pipe2(OFlag::O_CLOEXEC).map_err(at("pipe"))?;
+    if raw::fork().map_err(at("fork"))?.is_child() {
         drop(read);
-        setsid().map_err(|error| format!("setsid: {error}"))?;
+        setsid().map_err(at("setsid"))?;
         return Ok(write);
     }
     drop(write);
@@ -183,7 +182,7 @@ fn hand(config: &Config, opened: &Opened) -> Result<Option<OwnedFd>, String> {
     };
     let halt = if route.halt.is_empty() { None } else { Some(open::halt(&route.halt)?) };
     let (ours, theirs) = pair()?;
-    if let ForkResult::Parent { .. } = raw::fork().map_err(|error| format!("fork: {error}"))? {
+    if let ForkResult::Parent { .. } = raw::fork().map_err(at("fork"))? {
         return Ok(Some(ours));
     }
     process::name(c"upsentry-hand");
@@ -198,28 +197,27 @@ fn hand(config: &Config, opened: &Opened) -> Result<Option<OwnedFd>, String> {
 /// Leaves the hand uid 0 and nothing else that it can do without: a hand that only signals loses every
 /// capability for good; one that runs the halt command gets them back at exec, and not before.
 fn confine_hand(hand: &Hand, null: &OwnedFd) -> Result<(), String> {
-    let step = |name: &'static str| move |error: nix::Error| format!("{name}: {error}");
     let keep: Vec<RawFd> = [0, 1, 2].into_iter().chain(hand.keep()).collect();
-    nix::unistd::dup2_stdin(null).map_err(step("stdin"))?;
-    nix::unistd::dup2_stdout(null).map_err(step("stdout"))?;
+    nix::unistd::dup2_stdin(null).map_err(at("stdin"))?;
+    nix::unistd::dup2_stdout(null).map_err(at("stdout"))?;
     let stderr = null.try_clone().map_err(|error| format!("stderr: {error}"))?;
     let keep: Vec<RawFd> = keep.into_iter().chain([stderr.as_raw_fd()]).collect();
-    raw::close_all_but(&keep).map_err(step("close_range"))?;
-    nix::unistd::chdir("/").map_err(step("chdir"))?;
-    nix::unistd::setgroups(&[]).map_err(step("setgroups"))?;
-    nix::sys::prctl::set_dumpable(false).map_err(step("not dumpable"))?;
+    raw::close_all_but(&keep).map_err(at("close_range"))?;
+    nix::unistd::chdir("/").map_err(at("chdir"))?;
+    nix::unistd::setgroups(&[]).map_err(at("setgroups"))?;
+    nix::sys::prctl::set_dumpable(false).map_err(at("not dumpable"))?;
     if let (Some((directory, _)), None) = (&hand.powerstatus, &hand.halt) {
         confine::drop_bounding()?;
         confine::drop_held()?;
         confine::replace_files_in(directory.as_fd())?;
-        nix::sys::prctl::set_no_new_privs().map_err(step("no_new_privs"))?;
-        nix::unistd::dup2_stderr(&stderr).map_err(step("stderr"))?;
+        nix::sys::prctl::set_no_new_privs().map_err(at("no_new_privs"))?;
+        nix::unistd::dup2_stderr(&stderr).map_err(at("stderr"))?;
         drop(stderr);
         let allowed = filter::hand(hand.link.as_raw_fd(), directory.as_raw_fd());
         return seccomp::install(&allowed.compile()?);
     }
     confine::drop_held()?;
-    nix::unistd::dup2_stderr(&stderr).map_err(step("stderr"))
+    nix::unistd::dup2_stderr(&stderr).map_err(at("stderr"))
 }
 
 /// Forks the warden; gives the parent's ends of its socket and of the two pipes.
@@ -228,14 +226,13 @@ fn fork_warden(
     opened: &Opened,
     jail: Enter,
 ) -> Result<(OwnedFd, OwnedFd, OwnedFd), String> {
-    let step = |name: &'static str| move |error: nix::Error| format!("{name}: {error}");
     let (ours, link) = pair()?;
-    let (events_out, events) = pipe2(OFlag::O_CLOEXEC).map_err(step("pipe"))?;
-    let (log_out, log) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(step("pipe"))?;
+    let (events_out, events) = pipe2(OFlag::O_CLOEXEC).map_err(at("pipe"))?;
+    let (log_out, log) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(at("pipe"))?;
     // The parent never waits for the monitor. The monitor may wait for the parent, but not for the log.
     nix::fcntl::fcntl(&events_out, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
-        .map_err(step("pipe"))?;
-    if let ForkResult::Parent { .. } = raw::fork().map_err(step("fork"))? {
+        .map_err(at("pipe"))?;
+    if let ForkResult::Parent { .. } = raw::fork().map_err(at("fork"))? {
         return Ok((ours, events_out, log_out));
     }
     let copy = |fd: &OwnedFd| fd.try_clone();
@@ -267,9 +264,9 @@ fn fork_warden(
 fn pair() -> Result<(OwnedFd, OwnedFd), String> {
     let flags = SockFlag::SOCK_CLOEXEC;
     let pair = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags);
-    let (ours, theirs) = pair.map_err(|error| format!("socketpair: {error}"))?;
+    let (ours, theirs) = pair.map_err(at("socketpair"))?;
     nix::fcntl::fcntl(&ours, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
-        .map_err(|error| format!("socketpair: {error}"))?;
+        .map_err(at("socketpair"))?;
     Ok((ours, theirs))
 }
 
@@ -290,7 +287,7 @@ fn assemble(config: &Config, opened: Opened, ends: Ends) -> Result<Parent, Strin
     let time = now();
     let mask: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
-    let signals = signals.map_err(|error| format!("signalfd: {error}"))?;
+    let signals = signals.map_err(at("signalfd"))?;
     let actions = opened.route.actions;
     let Opened { users, fifo, state, record, null, ttys, .. } = opened;
     // The jail's from here on. Closing it is all: exclusiveness stays with who still holds it.
@@ -358,14 +355,13 @@ fn confine_parent(
     root: &Path,
     null: OwnedFd,
 ) -> Result<(), String> {
-    let step = |name: &'static str| move |error: nix::Error| format!("{name}: {error}");
     let fds = parent.descriptors();
     let program = filter::parent(&fds).compile()?;
     let more = [&fds.read, &fds.write, &fds.pwrite, &fds.truncate, &fds.send];
     let keep: Vec<RawFd> =
         [0, 1, 2].into_iter().chain(more.into_iter().flatten().copied()).collect();
     if !parent.sink.uses_stderr() {
-        nix::unistd::dup2_stderr(null.as_fd()).map_err(step("stderr"))?;
+        nix::unistd::dup2_stderr(null.as_fd()).map_err(at("stderr"))?;
     }
     // Closed with all the rest.
     core::mem::forget(null);

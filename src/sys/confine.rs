@@ -15,7 +15,7 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::stat;
 use nix::unistd::{self, Gid, Uid};
 
-use crate::sys::raw;
+use crate::sys::{at, raw};
 
 /// `nobody`, for a process that can reach nothing and so needs no user of its own.
 pub const NOBODY: u32 = 65534;
@@ -51,21 +51,20 @@ pub struct Walls<'a> {
 /// # Errors
 /// The step that failed and why; the process must end.
 pub fn confine(walls: &Walls<'_>) -> Result<RulesetStatus, String> {
-    let step = |name: &'static str| move |error: nix::Error| format!("{name}: {error}");
-    raw::close_all_but(walls.keep).map_err(step("close_range"))?;
+    raw::close_all_but(walls.keep).map_err(at("close_range"))?;
     if let Some(root) = walls.root {
-        unistd::chdir(root).map_err(step("chdir"))?;
-        unistd::chroot(".").map_err(step("chroot"))?;
+        unistd::chdir(root).map_err(at("chdir"))?;
+        unistd::chroot(".").map_err(at("chroot"))?;
     }
-    unistd::chdir("/").map_err(step("chdir /"))?;
-    unistd::setgroups(&[]).map_err(step("setgroups"))?;
+    unistd::chdir("/").map_err(at("chdir /"))?;
+    unistd::setgroups(&[]).map_err(at("setgroups"))?;
     // Before the uid changes: afterwards the kernel refuses it.
     drop_bounding()?;
-    unistd::setresgid(walls.gid, walls.gid, walls.gid).map_err(step("setresgid"))?;
-    unistd::setresuid(walls.uid, walls.uid, walls.uid).map_err(step("setresuid"))?;
+    unistd::setresgid(walls.gid, walls.gid, walls.gid).map_err(at("setresgid"))?;
+    unistd::setresuid(walls.uid, walls.uid, walls.uid).map_err(at("setresuid"))?;
     drop_held()?;
-    prctl::set_no_new_privs().map_err(step("no_new_privs"))?;
-    prctl::set_dumpable(false).map_err(step("not dumpable"))?;
+    prctl::set_no_new_privs().map_err(at("no_new_privs"))?;
+    prctl::set_dumpable(false).map_err(at("not dumpable"))?;
     limit(walls)?;
     let status = landlock(walls.scoped)?;
     verify(walls)?;

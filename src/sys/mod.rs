@@ -17,3 +17,8 @@ use nix::time::{ClockId, clock_gettime};
 pub fn now() -> Duration {
     clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
 }
+
+/// An error with the step that failed, for the start's messages.
+pub fn at(step: &str) -> impl Fn(nix::Error) -> String + '_ {
+    move |error| format!("{step}: {error}")
+}
