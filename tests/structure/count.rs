@@ -27,7 +27,7 @@ pub const KILL: &str = "src/notifier/kill.rs";
 
 /// What of `src/notifier` runs only after the drop, or (`check`) needs no privilege.
 #[allow(dead_code)]
-pub const UNPRIVILEGED: [&str; 4] = [
+pub const UNPRIVILEGED: [&str; 5] = [
     "src/notifier/check.rs",
     "src/notifier/link.rs",
     "src/notifier/parent.rs",
