@@ -43,11 +43,16 @@ fn beside(name: &str) -> PathBuf {
     std::env::current_exe().expect("our own path").with_file_name(name)
 }
 
+/// The parts of the table.
+const PARTS: [(&str, fn() -> Vec<Row>); 3] =
+    [("latency", measure::latency), ("rest", measure::at_rest), ("source", source::rows)];
+
 fn main() -> ExitCode {
     if std::env::var_os("UPSIM").is_none() {
         // The rig would have cargo build one; the release build of it lies here.
         let own = std::env::current_exe().expect("our own path");
-        let error = Command::new(own).env("UPSIM", beside("upsim")).exec();
+        let error =
+            Command::new(own).args(std::env::args().skip(1)).env("UPSIM", beside("upsim")).exec();
         eprintln!("upsentry-bench: {error}");
         return ExitCode::FAILURE;
     }
@@ -55,9 +60,15 @@ fn main() -> ExitCode {
         eprintln!("upsentry-bench: must be root; make bench sees to that");
         return ExitCode::FAILURE;
     }
-    let mut rows = measure::latency();
-    rows.extend(measure::at_rest());
-    rows.extend(source::rows());
+    // A word picks one part of the table.
+    let only = std::env::args().nth(1);
+    let wanted = |part| only.as_deref().is_none_or(|only| only == part);
+    let mut rows = Vec::new();
+    for (part, of) in PARTS {
+        if wanted(part) {
+            rows.extend(of());
+        }
+    }
     let width = |of: fn(&Row) -> usize| rows.iter().map(of).max().unwrap_or(0);
     let (what, is) = (width(|row| row.what.len()), width(|row| row.is.len()));
     let goal = width(|row| row.goal.len());
