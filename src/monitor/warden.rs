@@ -69,7 +69,11 @@ fn enter(plan: Plan) -> Result<Cell, String> {
         log: plan.log.as_raw_fd(),
     };
     let program = filter::monitor(&fds).compile()?;
-    lock(&plan, &fds, children.as_fd().as_raw_fd())?;
+    if let Err(error) = lock(&plan, &fds, children.as_fd().as_raw_fd()) {
+        // Some of it may be closed already: nothing of it may be dropped.
+        core::mem::forget(plan);
+        return Err(error);
+    }
     let Plan { lines, events, log, link, null, .. } = plan;
     // Closed with everything else; its owner must not close that number again.
     core::mem::forget(null);

@@ -132,7 +132,9 @@ impl Parent {
         {
             self.convict(Violation::Malformed(malformed));
         }
-        while let Some(said) = self.link.read() {
+        // The end of the socket can be read again and again.
+        while self.link.stage != Stage::Gone {
+            let Some(said) = self.link.read() else { break };
             self.warden_said(time, said);
         }
         if self.link.stage == Stage::Running
