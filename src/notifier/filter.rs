@@ -55,7 +55,6 @@ pub fn parent(fds: &Fds) -> Allow {
         .any(SYS_brk)
         .when(SYS_mmap, &[writable])
         .any(SYS_munmap)
-        .any(SYS_mremap)
         .any(SYS_exit_group)
 }
 
