@@ -5,6 +5,7 @@
 
 mod event;
 pub mod init;
+pub mod jail;
 pub mod machine;
 pub mod sim;
 
