@@ -26,7 +26,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// No machine runs longer.
@@ -43,6 +43,8 @@ const INIT: &str = "#!/bin/busybox sh
 /bin/busybox mount -t devtmpfs dev /dev
 /bin/busybox mount -t tmpfs -o mode=755 run /run
 /bin/busybox --install -s /bin
+ln -s /run /var/run
+ln -s init /sbin/telinit
 mkfifo /run/said
 stty -F /dev/ttyS3 raw -echo
 cat 0<>/run/said >/dev/ttyS3 &
@@ -73,8 +75,10 @@ echo \"@ $1 $state ${INIT_HALT:--} ${RUNLEVEL:--} $at\" >/run/said
 const RC0: &str = "#!/bin/sh
 /script rc0
 pid=$(cat /run/upsentry.pid)
-kill \"$pid\"
-while kill -0 \"$pid\" 2>/dev/null; do sleep 0.1; done
+if [ -n \"$pid\" ]; then
+    kill \"$pid\"
+    while kill -0 \"$pid\"; do sleep 0.1; done
+fi
 mount -o remount,ro /
 mount -o remount,ro /run
 upsentry -c /run/upsentry.conf -k >/run/said 2>&1
@@ -156,7 +160,11 @@ pub struct Machine {
     commands: u32,
     seen: usize,
     booted: Instant,
+    _turn: MutexGuard<'static, ()>,
 }
+
+/// One machine at a time: two would take the time from each other.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// A program and all the libraries that it needs.
 fn with_libraries(archive: &mut Archive, program: &Path, path: &str) {
@@ -302,6 +310,7 @@ impl Machine {
             return None;
         }
         let [init, busybox, kernel] = parts(boot)?;
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let setup = Setup::new().port("ups", boot.lines);
         fs::write(setup.path("initrd"), first_file_system(&init, &busybox)).expect("the initrd");
         let words = words(boot, &setup, &kernel);
@@ -311,7 +320,7 @@ impl Machine {
         shell.set_read_timeout(Some(BOOT)).expect("a timeout");
         let said = listen(connect(&rig.setup().path("said")));
         let shell = BufReader::new(shell);
-        let mut machine = Self { rig, shell, said, commands: 0, seen: 0, booted };
+        let mut machine = Self { rig, shell, said, commands: 0, seen: 0, booted, _turn: turn };
         machine.answer();
         println!("booted in {:.1} s: {}", booted.elapsed().as_secs_f32(), boot.append);
         Some(machine)
@@ -348,7 +357,8 @@ impl Machine {
     /// Writes a configuration for the port, quick to settle, with `more`, which may say one of these otherwise.
     pub fn config(&mut self, more: &str) {
         let mut text = format!("watch ttyS1\n{more}\n");
-        let quick = "via initctl\nsettle 200ms\nlow-after 0ms\nuser 64001\nnotifier-user 64002\n";
+        let quick = "via initctl\nsettle 200ms\nlow-after 0ms\nshutdown-after 5m\n\
+                     user 64001\nnotifier-user 64002\n";
         for line in quick.lines() {
             let name = line.split(' ').next();
             if !more.lines().any(|other| other.split(' ').next() == name) {
