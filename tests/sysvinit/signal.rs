@@ -1,10 +1,10 @@
 //! The powerstatus file and SIGPWR, by the hand.
 
-use crate::common::init::{SOON, Script, SysvInit};
+use crate::common::init::{Process, SOON, Script, SysvInit};
 use crate::common::skip;
 use crate::{BATTERY, LOW, MAINS, assert_filtered, assert_unprivileged, names, started};
 use nix::sys::signal::Signal;
-use std::process::{Child, Command};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const POWERSTATUS: &str = "/run/powerstatus";
@@ -127,28 +127,39 @@ fn fail_and_ok_alternating_20_times_end_right() {
     quickly(20, 20);
 }
 
-/// From here on init takes this long from a signal to the opening of the file; `None`: no strace.
-fn slow_down_init(rig: &SysvInit, delay: Duration) -> Option<Child> {
+/// From here on init takes this long from a signal to opening the file, and the hand from the file to the
+/// signal: what else is a matter of microseconds happens each time. `false`: no strace.
+fn slow_down(rig: &SysvInit, init: Duration, hand: Duration) -> bool {
     if !Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success()) {
         skip("needs strace: `tests/install` installs it");
-        return None;
+        return false;
     }
-    // What init opens, by that name; not where that leads.
-    let paths = ["/run/powerstatus", "/var/run/powerstatus"];
-    let strace = Command::new("strace")
-        .args(["-qq", "-e", "trace=open,openat", "-P", paths[0], "-P", paths[1]])
-        .args(["-e", &format!("inject=open,openat:delay_enter={}", delay.as_micros())])
-        .args(["-p", &rig.init().pid.to_string(), "-o"])
-        .arg(rig.path("trace"))
-        .spawn()
-        .unwrap();
-    rig.until("strace", SOON, || (rig.init().number("TracerPid") != 0).then_some(()));
-    Some(strace)
+    let delay =
+        |calls: &str, time: Duration| format!("inject={calls}:delay_enter={}", time.as_micros());
+    let attach = |process: Process, words: &[&str]| {
+        // It ends with what it watches. What init opens it goes by the name of, not by where that leads.
+        let paths = ["-P", "/run/powerstatus", "-P", "/var/run/powerstatus"];
+        Command::new("strace")
+            .args(["-qq", "-p", &process.pid.to_string(), "-e"])
+            .args(words)
+            .args(if process.inner() == 1 { &paths[..] } else { &[] })
+            .arg("-o")
+            .arg(rig.path(&format!("trace-{}", process.name)))
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        rig.until("strace", SOON, || {
+            (Process::read(process.pid)?.number("TracerPid") != 0).then_some(())
+        });
+    };
+    attach(rig.init(), &["trace=open,openat", "-e", &delay("open,openat", init)]);
+    attach(rig.our("upsentry-hand"), &["trace=kill", "-e", &delay("kill", hand)]);
+    true
 }
 
-/// That init was slow, and so often.
-fn opened(rig: &SysvInit) -> usize {
-    let trace = std::fs::read_to_string(rig.path("trace")).unwrap();
+/// How often they were slow.
+fn slowed(rig: &SysvInit, name: &str) -> usize {
+    let trace = std::fs::read_to_string(rig.path(&format!("trace-{name}"))).unwrap();
     trace.lines().filter(|line| line.contains("(DELAYED)")).count()
 }
 
@@ -157,20 +168,21 @@ fn opened(rig: &SysvInit) -> usize {
 #[test]
 fn a_slow_init_reads_the_newest_word_once() {
     let Some(mut rig) = started("via signal") else { return };
-    let Some(mut strace) = slow_down_init(&rig, Duration::from_secs(12)) else { return };
+    if !slow_down(&rig, Duration::from_secs(12), Duration::from_secs(3)) {
+        return;
+    }
     rig.lines(BATTERY);
     rig.expect_log("init did not read the powerstatus file within 10s");
     rig.lines(MAINS);
     rig.expect("powerokwait", "OK");
-    strace.kill().unwrap();
-    strace.wait().unwrap();
-    let ran = settled(&rig, 0, "OK");
-    let entries: Vec<_> = ran.iter().map(|script| script.entry.as_str()).collect();
+    // Longer than a second signal would take.
+    std::thread::sleep(Duration::from_secs(4));
+    let entries: Vec<_> = rig.scripts().into_iter().map(|script| script.entry).collect();
     assert_eq!(entries, ["rc2", "powerokwait"], "{}", rig.story());
-    // And the next word comes with a signal again.
-    rig.lines(BATTERY);
-    rig.expect_fail();
     assert!(nothing_left(&rig));
+    // The next word comes with a signal again.
+    rig.lines(BATTERY);
+    rig.until("a signal", SOON, || (slowed(&rig, "upsentry-hand") == 2).then_some(()));
 }
 
 /// A file that somebody left there (a daemon that was killed, another program): init is not on its way.
@@ -191,8 +203,10 @@ fn a_stale_file_is_replaced_and_init_is_signalled() {
 #[test]
 fn low_at_once_after_fail_is_told_after_it() {
     let Some(mut rig) = started("via signal") else { return };
-    let Some(_strace) = slow_down_init(&rig, Duration::from_millis(30)) else { return };
-    for round in 0..10 {
+    if !slow_down(&rig, Duration::from_millis(30), Duration::from_millis(60)) {
+        return;
+    }
+    for round in 0..8 {
         let from = rig.scripts().len();
         rig.play(&[BATTERY, LOW], Duration::from_millis(round % 4));
         rig.expect("powerfailnow", "LOW");
@@ -207,7 +221,8 @@ fn low_at_once_after_fail_is_told_after_it() {
         let whole = waited == ["powerwait", "powerfailnow", "powerokwait"];
         assert!(whole || waited == ["powerfailnow", "powerokwait"], "{waited:?} {}", rig.story());
     }
-    assert!(opened(&rig) >= 20, "init was not slow; {}", rig.story());
+    let slow = [slowed(&rig, "init"), slowed(&rig, "upsentry-hand")];
+    assert!(slow.iter().all(|times| *times >= 16), "{slow:?}; {}", rig.story());
 }
 
 /// Init does not read (it is stopped): the hand never signals a second time for a file that is still
