@@ -1,6 +1,6 @@
 //! The two users of their own that our processes run as.
 
-use nix::unistd::{Gid, Uid, User};
+use nix::unistd::{Gid, Uid};
 
 use crate::config::{Config, UserSpec};
 
@@ -42,22 +42,31 @@ pub fn resolve(config: &Config) -> Result<Users, String> {
 
 fn identity(spec: &UserSpec, directive: &str) -> Result<Identity, String> {
     let (name, user) = match spec {
-        UserSpec::Name(name) => (name.clone(), User::from_name(name)),
-        UserSpec::Id(id) => (id.to_string(), User::from_uid(Uid::from_raw(*id))),
+        UserSpec::Name(name) => (name.clone(), passwd(|user, _| user == name)?),
+        UserSpec::Id(id) => (id.to_string(), passwd(|_, uid| uid == *id)?.or(Some((*id, *id)))),
     };
-    let user = user.map_err(|error| format!("{directive} {name}: {error}"))?;
-    let (uid, gid) = match (user, spec) {
-        (Some(user), _) => (user.uid, user.gid),
-        (None, UserSpec::Id(id)) => (Uid::from_raw(*id), Gid::from_raw(*id)),
-        (None, UserSpec::Name(_)) => {
-            return Err(format!(
-                "{directive} {name}: no such user; make it with\n    \
-                 useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin {name}"
-            ));
-        }
-    };
+    let (uid, gid) = user.ok_or_else(|| {
+        format!(
+            "{directive} {name}: no such user; make it with\n    \
+             useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin {name}"
+        )
+    })?;
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
     if uid.is_root() || gid.as_raw() == 0 {
         return Err(format!("{directive} {name}: is root or in root's group; it must be neither"));
     }
     Ok(Identity { name, uid, gid })
+}
+
+/// The uid and gid of the first user that is meant. Only the file is asked: every other source is a library
+/// that getpwnam(3) would load into root's process, and that would stay in all of ours.
+fn passwd(meant: impl Fn(&str, u32) -> bool) -> Result<Option<(u32, u32)>, String> {
+    let text = std::fs::read("/etc/passwd").map_err(|error| format!("/etc/passwd: {error}"))?;
+    let text = String::from_utf8_lossy(&text);
+    let mut users = text.lines().filter_map(|line| {
+        let mut fields = line.split(':');
+        let (name, uid, gid) = (fields.next()?, fields.nth(1)?, fields.next()?);
+        Some((name, uid.parse().ok()?, gid.parse().ok()?))
+    });
+    Ok(users.find(|(name, uid, _)| meant(name, *uid)).map(|(_, uid, gid)| (uid, gid)))
 }
