@@ -10,8 +10,8 @@ const BEAT_IN_OUTAGE: Duration = Duration::from_secs(1);
 
 /// Does something while the monitor is stopped; when it goes on. `edges` of CTS are counted meanwhile.
 fn while_stopped(machine: &mut Machine, edges: i32, act: impl FnOnce(&mut Machine)) -> u64 {
-    // So that no re-reading after an earlier change is still to come.
-    std::thread::sleep(APART * 3);
+    // So that no re-reading after an earlier change is still to come, nor the last quick sign of life.
+    std::thread::sleep(Duration::from_millis(1200));
     machine.must("kill -STOP $(pidof upsentry-mon)");
     let before = counts(machine);
     act(machine);
