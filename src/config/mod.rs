@@ -9,15 +9,15 @@
 //! `#` (there are no escapes, and a `"` inside a word is an ordinary character). The work is done in
 //! two steps: `parse` looks at each line by itself, `check` at what the lines say together.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub mod cables;
 mod check;
 mod diagnostic;
 mod directives;
+mod file;
 mod hazards;
 mod parse;
 mod screen;
@@ -29,24 +29,13 @@ pub mod wiring;
 mod words;
 
 pub use diagnostic::{Diagnostic, Failure, Severity};
+pub use file::{find, open};
 pub use hazards::{Pulled, hazards, pulled};
 pub use screen::describe;
 pub use types::*;
 
 /// A configuration is a page of text; more than this is something else.
 const LARGEST: u64 = 1 << 20;
-
-/// The file to read: the one given, else upsentry's own, else powstatd's.
-#[must_use]
-pub fn find(explicit: Option<&Path>) -> PathBuf {
-    let own = Path::new("/etc/upsentry.conf");
-    let powstatd = Path::new("/etc/powstatd.conf");
-    match explicit {
-        Some(path) => path.to_owned(),
-        None if !own.exists() && powstatd.exists() => powstatd.to_owned(),
-        None => own.to_owned(),
-    }
-}
 
 /// Opens and checks the file.
 ///
@@ -55,25 +44,6 @@ pub fn find(explicit: Option<&Path>) -> PathBuf {
 pub fn load(path: &Path, purpose: Purpose) -> Result<Config, Failure> {
     let (file, mode) = open(path)?;
     load_open(path, file, mode, purpose)
-}
-
-/// Opens the file for [`load_open`]; gives its permission bits too. Nothing that is not a regular file is
-/// even opened: opening a FIFO would wait for ever.
-///
-/// # Errors
-/// It cannot be read.
-pub fn open(path: &Path) -> Result<(File, u32), Failure> {
-    let problem =
-        |error: std::io::Error| Failure::unreadable(path, &format!(" cannot be read: {error}"));
-    let regular = |found: &fs::Metadata| match found.is_file() {
-        true => Ok(()),
-        false => Err(Failure::unreadable(path, " not a regular file")),
-    };
-    regular(&fs::metadata(path).map_err(problem)?)?;
-    let file = File::open(path).map_err(problem)?;
-    let metadata = file.metadata().map_err(problem)?;
-    regular(&metadata)?;
-    Ok((file, metadata.permissions().mode()))
 }
 
 /// Reads and checks the open file; needs no right and no path any more.

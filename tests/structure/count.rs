@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// the start up to the drop, what is done while a device is awaited, the hand. Not in it: the wrappers of
 /// `src/sys`, and the command line.
 pub const PRIVILEGED: [&str; 13] = [
-    "src/config/mod.rs",
+    "src/config/file.rs",
     "src/notifier/absent.rs",
     "src/notifier/filter.rs",
     "src/notifier/hand.rs",
