@@ -175,8 +175,9 @@ fn a_slow_init_reads_the_newest_word_once() {
     rig.expect_log("init did not read the powerstatus file within 10s");
     rig.lines(MAINS);
     rig.expect("powerokwait", "OK");
-    // Longer than a second signal would take.
+    // Longer than a second signal would take; init would act on it later still.
     std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(slowed(&rig, "upsentry-hand"), 1, "signals; {}", rig.story());
     let entries: Vec<_> = rig.scripts().into_iter().map(|script| script.entry).collect();
     assert_eq!(entries, ["rc2", "powerokwait"], "{}", rig.story());
     assert!(nothing_left(&rig));
