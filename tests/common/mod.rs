@@ -1,7 +1,8 @@
 //! What the integration tests share: skips that CI does not let pass, and the rig of [`sim`].
 //!
 //! Each test file is a program of its own and uses a part of this, hence `dead_code`.
-#![allow(dead_code, unreachable_pub, clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+#![allow(dead_code, unreachable_pub)]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod event;
 pub mod init;

@@ -43,8 +43,10 @@ fn beside(name: &str) -> PathBuf {
     std::env::current_exe().expect("our own path").with_file_name(name)
 }
 
-/// The parts of the table.
-const PARTS: [(&str, fn() -> Vec<Row>); 3] =
+/// A part of the table: the word for it, and what measures its rows.
+type Part = (&'static str, fn() -> Vec<Row>);
+
+const PARTS: [Part; 3] =
     [("latency", measure::latency), ("rest", measure::at_rest), ("source", source::rows)];
 
 fn main() -> ExitCode {
