@@ -1,6 +1,6 @@
 //! The daemon under real sysvinit as process 1: an event on the line ends in a run of its line of the
 //! inittab, by each way there is to tell init.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -139,6 +139,10 @@ fn slow_down(rig: &SysvInit, init: Duration, hand: Duration) -> bool {
     let attach = |process: Process, words: &[&str]| {
         // It ends with what it watches. What init opens it goes by the name of, not by where that leads.
         let paths = ["-P", "/run/powerstatus", "-P", "/var/run/powerstatus"];
+        #[expect(
+            clippy::zombie_processes,
+            reason = "it ends with what it watches, and the test soon after"
+        )]
         Command::new("strace")
             .args(["-qq", "-p", &process.pid.to_string(), "-e"])
             .args(words)
