@@ -1,6 +1,6 @@
 //! Runs a command on simulated ports and reads what happened from the simulator's log.
 //!
-//! ```ignore
+//! ```text
 //! let mut rig = Setup::new().port("a", "cts=1").start(DAEMON, &["--config", …]);
 //! rig.command("set a cts=0");
 //! let told = rig.wait_for(|event| event.init("powerfail"), Duration::from_secs(1));
