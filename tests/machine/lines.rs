@@ -54,6 +54,10 @@ fn outage(machine: &mut Machine, line: &Line, debounce: Duration) -> [Duration; 
         false => Duration::ZERO,
     };
     let before = counts(machine);
+    if silent(line.battery) > Duration::ZERO {
+        // Until the last quick sign of life of what was before, which re-reads as well, is over.
+        std::thread::sleep(Duration::from_millis(1200));
+    }
     let failed = change(machine, line, debounce, true);
     let back = change(machine, line, debounce, false);
     let mains = 1 - line.battery;
