@@ -9,11 +9,13 @@
 mod common;
 
 mod clocks;
+
 mod faults;
 mod kernels;
 mod lines;
 mod outage;
 mod outputs;
+mod sleep;
 
 use common::machine::{Machine, between};
 use std::time::Duration;
