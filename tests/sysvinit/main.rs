@@ -23,7 +23,9 @@ fn started(more: &str) -> Option<SysvInit> {
     let config = rig.config(more);
     let ran = rig.daemon(&config);
     assert_eq!(ran.status, 0, "{}", rig.story());
-    rig.expect_log("ready: 1 of 1 UPS on mains");
+    // On a busy machine the first state can be `contact lost`, because there has to be one in time.
+    rig.expect_log("ready: ");
+    rig.expect_log("ups: on mains");
     assert_eq!(rig.state(), "OK");
     Some(rig)
 }
