@@ -108,15 +108,15 @@ fn the_file_asked_for_is_the_file_read() {
     );
 }
 
-/// A file of nonsense is refused in a time that a person waits.
+/// A file of nonsense is refused in an answer that a person reads.
 #[test]
-fn nonsense_takes_no_time() {
-    let text = "wtach\n".repeat((1 << 16) / 6);
-    let start = std::time::Instant::now();
+fn nonsense_is_counted_not_listed() {
+    let text = "wtach\n".repeat((1 << 14) / 6);
     let all = parse(Path::new(FILE), &text, Purpose::Run).unwrap_err();
-    assert_eq!(all.len(), (1 << 16) / 6 + 1);
-    let _ = Failure::faulty(Path::new(FILE), &text, &all).to_string();
-    assert!(start.elapsed() < ms(10_000), "{:?}", start.elapsed());
+    assert_eq!(all.len(), (1 << 14) / 6 + 1);
+    let shown = Failure::faulty(Path::new(FILE), &text, &all).to_string();
+    // One of the hundred is that there is nothing to watch.
+    assert_eq!(shown.matches("no such directive").count(), 99);
 }
 
 /// However the line is misspelt, its secret is not shown.
