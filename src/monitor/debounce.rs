@@ -47,7 +47,7 @@ impl Debounce {
         self.current = Some(status);
         self.held_since = now;
         if self.believed == Some(status) {
-            self.glitch();
+            self.glitches = self.glitches.saturating_add(1);
         }
         let (since, worst) = self.unrest.unwrap_or((now, status));
         self.unrest = Some((since, worst.max(status)));
@@ -55,24 +55,27 @@ impl Debounce {
 
     /// What to believe at `now`; `None`: nothing has held yet.
     pub(super) fn status(&mut self, now: Duration) -> Option<Status> {
-        if let Some(current) = self.current
-            && now.saturating_sub(self.held_since) >= self.hold
-        {
-            if self.believed != Some(current) {
-                self.believed = Some(current);
-                self.since = self.held_since;
+        let held = now.saturating_sub(self.held_since) >= self.hold;
+        let chattered = |since| now.saturating_sub(since) >= self.chatter;
+        match (self.current, self.unrest) {
+            (Some(current), _) if held => {
+                self.believe(current, self.held_since);
+                self.unrest = None;
             }
-            self.unrest = None;
-        } else if let Some((since, worst)) = self.unrest
-            && now.saturating_sub(since) >= self.chatter
-        {
-            if self.believed != Some(worst) {
-                self.believed = Some(worst);
-                self.since = since;
+            (Some(current), Some((since, worst))) if chattered(since) => {
+                self.believe(worst, since);
+                self.unrest = Some((now, current));
             }
-            self.unrest = self.current.map(|current| (now, current));
+            _ => {}
         }
         self.believed
+    }
+
+    fn believe(&mut self, status: Status, since: Duration) {
+        if self.believed != Some(status) {
+            self.believed = Some(status);
+            self.since = since;
+        }
     }
 
     /// Since when the believed status holds.
@@ -94,9 +97,12 @@ impl Debounce {
         times.filter(|at| *at > now).min()
     }
 
-    /// Counts a change too short to be believed.
-    pub(super) fn glitch(&mut self) {
+    /// A pulse that no reading saw: counted, and what has not held long enough begins again.
+    pub(super) fn pulse(&mut self, now: Duration) {
         self.glitches = self.glitches.saturating_add(1);
+        if self.current != self.believed {
+            self.held_since = now;
+        }
     }
 
     /// Changes too short to be believed, so far.

@@ -42,3 +42,17 @@ fn coming_back_to_what_is_believed_is_a_glitch() {
     assert_eq!(debounce.status(ms(60)), Some(Status::Mains));
     assert_eq!(debounce.glitches(), 1);
 }
+
+#[test]
+fn a_pulse_between_two_equal_readings_breaks_what_has_not_held_yet() {
+    let mut debounce = Debounce::new(ms(20));
+    debounce.reading(ms(0), Status::Mains);
+    debounce.status(ms(20));
+    debounce.reading(ms(100), Status::Battery);
+    debounce.pulse(ms(115));
+    assert_eq!(debounce.status(ms(130)), Some(Status::Mains));
+    assert_eq!(debounce.status(ms(135)), Some(Status::Battery));
+    debounce.pulse(ms(140));
+    assert_eq!(debounce.status(ms(140)), Some(Status::Battery), "what is believed stays so");
+    assert_eq!(debounce.glitches(), 2);
+}

@@ -76,7 +76,7 @@ impl<'a> Watched<'a> {
         let missed = counted.zip(self.counted).is_some_and(|(now, before)| now != before);
         self.counted = self.counted.and(counted.or(self.counted));
         if (woken || missed) && before == self.lines && before.is_some() {
-            self.ups.glitch();
+            self.ups.pulse(now);
         }
         let may_speak = voice.may_speak(now);
         let inputs = self.lines.map(Lines::inputs);

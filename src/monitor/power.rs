@@ -11,7 +11,7 @@ use crate::monitor::debounce::Debounce;
 
 /// After the first settle time the lines must have stood still for so long ...
 const STILL: Duration = Duration::from_millis(100);
-/// ... and if they do not within this, the UPS counts as lost until they do.
+/// ... and if they do not within this of both that and the first reading, the UPS counts as lost until they do.
 const RESTLESS: Duration = Duration::from_millis(700);
 /// From mains to all inputs zero within this is one jump: a plug bounces while it is pulled.
 const JUMP: Duration = Duration::from_millis(100);
@@ -69,6 +69,8 @@ impl Settings {
 #[derive(Clone, Debug)]
 pub struct Ups {
     set: Settings,
+    /// When the first reading came: late after a slow start, or in a new monitor.
+    began: Option<Duration>,
     inputs: Option<i32>,
     /// When the inputs last changed.
     moved: Duration,
@@ -99,6 +101,7 @@ impl Ups {
             debounce: Debounce::new(set.debounce),
             spent: set.spent,
             set,
+            began: None,
             inputs: None,
             moved: Duration::ZERO,
             believed: None,
@@ -116,6 +119,7 @@ impl Ups {
     /// from it and from the time that passed, in legal order. Without `may_speak` all that can wait waits,
     /// and what is emitted later is the newest; L and S never wait.
     pub fn step(&mut self, now: Duration, inputs: Option<i32>, may_speak: bool, emit: Emit<'_>) {
+        self.began.get_or_insert(now);
         if inputs != self.inputs {
             self.inputs = inputs;
             self.moved = now;
@@ -142,7 +146,7 @@ impl Ups {
             self.believed
                 .is_none()
                 .then(|| set.settled_at.max(self.moved.saturating_add(self.still()))),
-            self.believed.is_none().then(|| set.settled_at.saturating_add(RESTLESS)),
+            self.believed.is_none().then(|| self.restless_at()),
             self.debounce.next(now),
             after(self.battery_since, set.fail_after),
             after(low, set.low_after),
@@ -181,8 +185,8 @@ impl Ups {
     }
 
     /// A wake-up that found nothing changed: a pulse that had gone again.
-    pub fn glitch(&mut self) {
-        self.debounce.glitch();
+    pub fn pulse(&mut self, now: Duration) {
+        self.debounce.pulse(now);
     }
 
     /// Its time on battery is running.
@@ -198,6 +202,12 @@ impl Ups {
 
     fn still(&self) -> Duration {
         STILL.min(self.set.settle)
+    }
+
+    /// From then on lines that have not stood still yet count as lost.
+    fn restless_at(&self) -> Duration {
+        let began = self.began.unwrap_or_default();
+        self.set.settled_at.max(began).saturating_add(RESTLESS)
     }
 
     fn settled(&self, now: Duration) -> bool {
@@ -247,8 +257,7 @@ impl Ups {
 
     fn report(&mut self, now: Duration, emit: Emit<'_>) {
         let Some(status) = self.believed else {
-            let restless = now >= self.set.settled_at.saturating_add(RESTLESS);
-            return self.contact(restless, emit);
+            return self.contact(now >= self.restless_at(), emit);
         };
         if status == Status::Lost {
             return self.contact(true, emit);

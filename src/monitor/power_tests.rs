@@ -117,6 +117,21 @@ fn nothing_is_believed_before_it_settled_and_stood_still() {
     assert_eq!(play.at(Kind::Lost), Some(ms(2700)));
 }
 
+/// A new monitor, or a start on a busy machine: the settle time is over before the first reading.
+#[test]
+fn a_late_first_reading_is_not_taken_for_lines_that_do_not_stand_still() {
+    let mut play = Play::new(Settings { in_outage: true, ..power99() });
+    play.time = ms(60_000);
+    play.then(BATTERY, ms(5000));
+    assert_eq!(play.said, [(Kind::Fail, ms(60_100))]);
+    let mut play = Play::new(power99());
+    play.time = ms(60_000);
+    for _ in 0..10 {
+        play.then(BATTERY, ms(90)).then(MAINS, ms(90));
+    }
+    assert_eq!(play.said, [(Kind::Lost, ms(60_700))]);
+}
+
 #[test]
 fn the_first_state_comes_in_the_parents_time_even_with_a_long_debounce() {
     let mut play = Play::new(Settings { debounce: ms(10_000), ..power99() });

@@ -43,9 +43,8 @@ pub fn report(config: &Config) -> Report {
         remarks.push(format!("{path}: warning: {error}"));
     }
     devices(&mut remarks, config);
-    if config.chroot.exists()
-        && let Err(error) = open::check_root(&config.chroot)
-    {
+    let root = if config.chroot.exists() { open::check_root(&config.chroot) } else { Ok(()) };
+    if let Err(error) = root {
         remarks.push(format!("{path}: warning: {error}"));
     }
     let errors = usize::from(status != 0);
@@ -75,9 +74,8 @@ fn words(
     };
     row(screen, "init here", &format!("{}, {way}", init.name));
     remarks.extend(via::doubts(config, init, route));
-    if !route.halt.is_empty()
-        && let Err(error) = open::halt(&route.halt)
-    {
+    let halt = if route.halt.is_empty() { None } else { open::halt(&route.halt).err() };
+    if let Some(error) = halt {
         remarks.push(format!("{}: warning: {error}", config.path.display()));
     }
     let inittab = std::fs::read_to_string("/etc/inittab").ok();

@@ -127,25 +127,21 @@ impl Parent {
     fn turn(&mut self, time: Duration) -> Option<End> {
         self.listen(time);
         self.tell(time);
-        if self.link.stage == Stage::Running
-            && let Err(malformed) = self.gate.pass(time)
-        {
-            self.convict(Violation::Malformed(malformed));
+        if self.link.stage == Stage::Running {
+            let passed = self.gate.pass(time).map_err(Violation::Malformed);
+            self.convict_if(passed);
         }
         // The end of the socket can be read again and again.
         while self.link.stage != Stage::Gone {
             let Some(said) = self.link.read() else { break };
             self.warden_said(time, said);
         }
-        if self.link.stage == Stage::Running
-            && let Err(violation) = self.guard.silence(time, self.judge.all_on_mains())
-        {
-            self.convict(violation);
+        if self.link.stage == Stage::Running {
+            let heard = self.guard.silence(time, self.judge.all_on_mains());
+            self.convict_if(heard);
         }
-        if let Stage::Pausing(at) = self.link.stage
-            && time >= at
-            && self.teller.hand.as_ref().is_none_or(|hand| hand.ready)
-        {
+        let hand = self.teller.hand.as_ref().is_none_or(|hand| hand.ready);
+        if matches!(self.link.stage, Stage::Pausing(at) if time >= at && hand) {
             self.start_monitor(time);
         }
         self.teller.answered(time);
@@ -235,6 +231,12 @@ impl Parent {
         write(Entry { now: word, told: self.judge.last_told(), at, seen: &seen })
     }
 
+    fn convict_if(&mut self, found: Result<(), Violation>) {
+        if let Err(violation) = found {
+            self.convict(violation);
+        }
+    }
+
     fn convict(&mut self, violation: Violation) {
         if self.link.stage != Stage::Running {
             return;
@@ -312,9 +314,7 @@ impl Parent {
             say(NOTICE, format_args!("ready: {on_mains} of {} UPS on mains", self.names.len()));
         }
         let late = time.saturating_sub(self.began) >= START;
-        if (self.ready || late)
-            && let Some(started) = self.started.take()
-        {
+        if let Some(started) = self.started.take_if(|_| self.ready || late) {
             let _ = nix::unistd::write(&started, &[0]);
             // Closing it is a system call that nothing else needs: the process that reads it has ended.
             core::mem::forget(started);

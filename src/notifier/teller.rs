@@ -204,9 +204,8 @@ impl Teller {
         if self.fifo.as_ref().is_some_and(|fifo| fifo.line.next().is_none_or(|at| now >= at)) {
             self.look(now);
         }
-        if let Some(hand) = &mut self.hand
-            && hand.again_at.is_some_and(|at| now >= at)
-        {
+        let hand = self.hand.as_mut();
+        if let Some(hand) = hand.filter(|hand| hand.again_at.is_some_and(|at| now >= at)) {
             hand.again_at = None;
             if !hand.ask(Word::Shutdown.byte()) {
                 say(ERROR, format_args!("the halt command could not be tried again"));
