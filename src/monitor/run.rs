@@ -52,20 +52,19 @@ fn enter(cell: &Cell) -> Result<&'static [AtomicBool], String> {
     let _ = process::read_some(poke, &mut count);
     let refused: Vec<AtomicBool> = cell.lines.iter().map(|_| AtomicBool::new(false)).collect();
     let refused: &'static [AtomicBool] = Vec::leak(refused);
-    let mut running = 0_u64;
+    let mut started = 0;
     for (line, refused) in cell.lines.iter().zip(refused) {
         let Some(tty) = &line.tty else { continue };
         let (tty, poke) = (raw::for_ever(tty.as_fd()), raw::for_ever(poke));
         waiter::start(tty, poke, refused).map_err(|error| format!("thread: {error}"))?;
-        running = running.saturating_add(1);
+        started += 1;
     }
-    // Each thread pokes once when its own start is behind it: the list has no room for that.
-    while running > 0 {
+    // The list has no room for what a thread does at its start, so all must have that behind them. One may
+    // have poked twice by then: pokes are not counted.
+    while waiter::running() < started {
         let mut fds = [PollFd::new(poke, PollFlags::POLLIN)];
         process::wait(&mut fds, None).map_err(|error| format!("poll: {error}"))?;
-        if process::read_some(poke, &mut count).ok().flatten().is_some() {
-            running = running.saturating_sub(u64::from_ne_bytes(count));
-        }
+        let _ = process::read_some(poke, &mut count);
     }
     Ok(refused)
 }

@@ -1,7 +1,7 @@
 //! One thread per port sleeps in TIOCMIWAIT and does nothing but poke the main loop.
 
 use std::os::fd::BorrowedFd;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -13,6 +13,14 @@ const STACK: usize = 64 << 10;
 
 /// Between two tries on a port that fails: the adapter was pulled out.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// Threads of this monitor whose own start is behind them.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+
+/// How many of the started threads run: from then on a thread makes only calls of the monitor's list.
+pub(super) fn running() -> usize {
+    RUNNING.load(Ordering::Acquire)
+}
 
 /// Starts the thread; it pokes once when it is running, then on every change of an input line. Where the
 /// driver cannot wait it sets `refused`, pokes, and sleeps for ever: a thread that ends would need more
@@ -30,6 +38,7 @@ pub(super) fn start(
 }
 
 fn wait(tty: BorrowedFd<'_>, poke: BorrowedFd<'_>, refused: &AtomicBool) -> ! {
+    RUNNING.fetch_add(1, Ordering::Release);
     loop {
         // An eventfd that cannot take one more is already readable.
         let _ = nix::unistd::write(poke, &1_u64.to_ne_bytes());
