@@ -6,7 +6,7 @@
 mod common;
 
 use common::jail::{
-    Call, Status, Wanted, confined, crash, divert, heard, own_log, processes, refuse,
+    Call, Status, Wanted, confined, crash, divert, heard, own_log, processes, refuse, soon,
 };
 use common::need_root;
 use common::sim::{Kind, Rig, Setup};
@@ -24,7 +24,6 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-const SOON: Duration = Duration::from_secs(1);
 const SLOW: Duration = Duration::from_secs(10);
 
 fn alive(pid: u32) -> bool {
@@ -66,7 +65,7 @@ fn nobody_outlives_the_parent() {
             let mut pids = confined(&rig, &wanted, SLOW);
             let parent = pids.remove("upsentry").expect("a parent");
             send(parent, Signal::SIGKILL);
-            gone_within(pids.into_values(), SOON, &format!("{wanted:?}"));
+            gone_within(pids.into_values(), soon(), &format!("{wanted:?}"));
         }
     }
 }
@@ -138,7 +137,7 @@ fn the_others_are_killed_too() {
         let rig = wanted.start("");
         let pids = confined(&rig, &wanted, SLOW);
         divert(pids[who], Call::new(libc::SYS_socket, &[1, 1]));
-        gone_within(pids.values().copied(), 2 * SOON, who);
+        gone_within(pids.values().copied(), 2 * soon(), who);
         assert!(rig.stderr().contains(said), "{who}: {}", rig.stderr());
     }
 }

@@ -10,7 +10,7 @@ mod common;
 
 use common::jail::{
     Status, USERS, Wanted, confined, descriptors, filters, limits, own_filters, processes, release,
-    signals,
+    signals, soon,
 };
 use common::need_root;
 use common::sim::{Kind, Rig};
@@ -20,9 +20,6 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
-
-/// Security comes with the start, not some time after it.
-const SOON: Duration = Duration::from_secs(1);
 
 /// A daemon and its processes.
 struct Daemon {
@@ -34,8 +31,8 @@ struct Daemon {
 fn start(wanted: Wanted) -> Daemon {
     // What the caller leaves to the daemon: an environment, open descriptors, ignored signals, a mask.
     let mut wanted = wanted;
-    let caller = "trap '' CHLD USR1; umask 0; exec 7</etc/passwd; LEAK=upsentry-leak \
-                  RUST_BACKTRACE=full exec \"$@\"";
+    let caller = "umask 0; exec 7</etc/passwd; LEAK=upsentry-leak RUST_BACKTRACE=full \
+                  exec env --ignore-signal=CHLD,USR1 \"$@\"";
     wanted.wrapper = ["sh", "-c", caller, "sh"].map(str::to_owned).to_vec();
     let mut rig = wanted.start("");
     let started = Instant::now();
@@ -45,9 +42,9 @@ fn start(wanted: Wanted) -> Daemon {
             rig.wait_for(|event| matches!(event.kind, Kind::Exit(_)), Duration::from_secs(10));
         let exit = exit.unwrap_or_else(|| panic!("it does not return: {}", rig.stderr()));
         assert!(exit.is("exit 0"), "{exit:?}: {}", rig.stderr());
-        confined(&rig, &wanted, SOON)
+        confined(&rig, &wanted, soon())
     } else {
-        confined(&rig, &wanted, SOON.saturating_sub(started.elapsed()))
+        confined(&rig, &wanted, soon().saturating_sub(started.elapsed()))
     };
     Daemon { wanted, rig, pids }
 }
@@ -282,13 +279,13 @@ fn a_replaced_monitor_is_confined_too() {
         for _ in 0..3 {
             let old = daemon.pids["upsentry-mon"];
             kill(&old.to_string(), "KILL");
-            let end = Instant::now() + SOON;
+            let end = Instant::now() + soon();
             let same = |new: BTreeMap<&str, u32>| new["upsentry-mon"] == old;
             while processes(&daemon.rig, &daemon.wanted).is_none_or(same) {
                 assert!(Instant::now() < end, "no new monitor: {}", daemon.rig.stderr());
                 std::thread::sleep(Duration::from_millis(2));
             }
-            daemon.pids = confined(&daemon.rig, &daemon.wanted, SOON);
+            daemon.pids = confined(&daemon.rig, &daemon.wanted, soon());
             all(&daemon);
         }
     }
@@ -310,7 +307,7 @@ fn files_have_their_modes_whatever_the_mask() {
         wanted.wrapper =
             ["sh", "-c", &format!("umask {mask}; exec \"$@\""), "sh"].map(str::to_owned).to_vec();
         let rig = wanted.start("");
-        confined(&rig, &wanted, SOON);
+        confined(&rig, &wanted, soon());
         for (file, mode) in [("state", 0o644), ("pid", 0o644), ("empty", 0o555)] {
             let seen = fs::metadata(rig.setup().path(file)).expect(file);
             assert_eq!((seen.uid(), seen.mode() & 0o7777), (0, mode), "{file} under umask {mask}");

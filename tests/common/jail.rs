@@ -375,9 +375,9 @@ fn alone(way: Way, confine: &dyn Fn() -> Result<(), String>) -> ! {
     }
 }
 
-/// A timer that ends a call that waits; to be set before the filter.
+/// A timer that ends a call that waits; to be set just before the last list.
 pub fn impatient() {
-    let soon = libc::timeval { tv_sec: 0, tv_usec: 60_000 };
+    let soon = libc::timeval { tv_sec: 0, tv_usec: 250_000 };
     let never = libc::timeval { tv_sec: 0, tv_usec: 0 };
     let timer = libc::itimerval { it_interval: never, it_value: soon };
     // SAFETY: setitimer(2), which libc does not declare everywhere, reads one itimerval.
@@ -437,6 +437,16 @@ pub fn release() -> &'static Path {
 
 /// The jailed user of the tests, and the parent's.
 pub const USERS: [u32; 2] = [64001, 64002];
+
+/// A second: security comes with the start, and not some time after it. On a machine that has more to do than
+/// it can, longer.
+pub fn soon() -> Duration {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: f64 = load.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(0.0);
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let cores = u32::try_from(cores).map_or(1.0, f64::from);
+    Duration::from_secs(if load > cores { 10 } else { 1 })
+}
 
 /// How a daemon is started.
 #[derive(Debug, Clone)]
