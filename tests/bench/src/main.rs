@@ -85,5 +85,9 @@ fn main() -> ExitCode {
         let line = format!("{:what$}  {:>is$}  {:goal$}  {mark}", row.what, row.is, row.goal);
         println!("{}", line.trim_end());
     }
+    println!("\n{NOTES}");
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: Vec<&str> = load.split(' ').take(3).collect();
+    println!("Load of this machine at the end (1, 5, 15 minutes): {}", load.join(", "));
     ExitCode::SUCCESS
 }
