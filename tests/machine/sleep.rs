@@ -13,12 +13,12 @@ fn sleep(machine: &mut Machine, lines: &str) -> (u64, Duration) {
     let from = machine.now();
     machine.must(
         "echo +3 >/sys/class/rtc/rtc0/wakealarm
-         (usleep 300000; echo mem >/sys/power/state; echo up >/run/said) >/dev/null 2>&1 &",
+         (usleep 300000; echo mem >/sys/power/state; echo risen >/run/said) >/dev/null 2>&1 &",
     );
     let mark = machine.mark();
     std::thread::sleep(Duration::from_millis(1200));
     let moved = machine.lines(lines);
-    let up = machine.says(mark, "up", NIGHT * 3).nanos;
+    let up = machine.says(mark, "risen", NIGHT * 3).nanos;
     assert!(up > moved, "it was up before the lines moved {}", machine.story());
     assert!(machine.must("dmesg").contains("PM: suspend exit"), "{}", machine.story());
     (up, between(from, up))
