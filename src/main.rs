@@ -204,16 +204,7 @@ fn enter(config: &Config, jail: Jail) -> ! {
         tty,
         settings: power::Settings::new(ups, jail.set_at),
     });
-    monitor::warden::main(Plan {
-        lines: lines.collect(),
-        events: jail.events,
-        log: jail.log,
-        link: jail.link,
-        null: jail.null,
-        root: jail.root,
-        uid: jail.uid,
-        gid: jail.gid,
-    })
+    monitor::warden::main(Plan { lines: lines.collect(), cage: jail.cage })
 }
 
 fn test(config: &Config) -> Result<u8, String> {

@@ -12,9 +12,8 @@ mod waiter;
 pub mod warden;
 
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 
-use nix::unistd::{Gid, Uid};
+use crate::sys::cage::Cage;
 
 /// One UPS for the monitor.
 #[derive(Debug)]
@@ -32,18 +31,6 @@ pub struct Line {
 pub struct Plan {
     /// At least one.
     pub lines: Vec<Line>,
-    /// Write end of the event pipe.
-    pub events: OwnedFd,
-    /// Write end of the log pipe.
-    pub log: OwnedFd,
-    /// The warden's end of its socket to the parent.
-    pub link: OwnedFd,
-    /// /dev/null, for descriptors 0 to 2.
-    pub null: OwnedFd,
-    /// The jail's empty root.
-    pub root: PathBuf,
-    /// The monitor's user.
-    pub uid: Uid,
-    /// And group.
-    pub gid: Gid,
+    /// All else that was left to it.
+    pub cage: Cage,
 }

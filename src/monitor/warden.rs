@@ -16,6 +16,7 @@ use seccompiler::BpfProgram;
 use crate::ipc::orders::{DEAD, GO, GO_IN_OUTAGE, KILL, READY};
 use crate::monitor::filter::{self, Fds};
 use crate::monitor::{Line, Plan, run};
+use crate::sys::cage::Cage;
 use crate::sys::confine::{MEMORY, Walls, confine};
 use crate::sys::text::complain;
 use crate::sys::{at, filter as seccomp, process, raw};
@@ -65,8 +66,8 @@ fn enter(plan: Plan) -> Result<Cell, String> {
     let fds = Fds {
         ttys: ttys.map(AsRawFd::as_raw_fd).collect(),
         poke: poke.as_fd().as_raw_fd(),
-        events: plan.events.as_raw_fd(),
-        log: plan.log.as_raw_fd(),
+        events: plan.cage.events.as_raw_fd(),
+        log: plan.cage.log.as_raw_fd(),
     };
     let program = filter::monitor(&fds).compile()?;
     if let Err(error) = lock(&plan, &fds, children.as_fd().as_raw_fd()) {
@@ -74,7 +75,7 @@ fn enter(plan: Plan) -> Result<Cell, String> {
         core::mem::forget(plan);
         return Err(error);
     }
-    let Plan { lines, events, log, link, null, .. } = plan;
+    let Plan { lines, cage: Cage { events, log, link, null, .. } } = plan;
     // Closed with everything else; its owner must not close that number again.
     core::mem::forget(null);
     Ok(Cell { lines, events, log, poke, link, children, program, memory })
@@ -83,9 +84,9 @@ fn enter(plan: Plan) -> Result<Cell, String> {
 /// The walls and the warden's list. Standard error is the starting terminal until the last but one
 /// step, so that it shows what went wrong.
 fn lock(plan: &Plan, fds: &Fds, children: RawFd) -> Result<(), String> {
-    let link = plan.link.as_raw_fd();
+    let link = plan.cage.link.as_raw_fd();
     let own = filter::warden(fds, link, children).compile()?;
-    let null = plan.null.as_fd();
+    let null = plan.cage.null.as_fd();
     nix::unistd::dup2_stdin(null).map_err(at("stdin"))?;
     nix::unistd::dup2_stdout(null).map_err(at("stdout"))?;
     let stderr = null.try_clone_to_owned().map_err(|error| format!("stderr: {error}"))?;
@@ -95,9 +96,9 @@ fn lock(plan: &Plan, fds: &Fds, children: RawFd) -> Result<(), String> {
     raw::one_arena();
     confine(&Walls {
         keep: &keep.collect::<Vec<RawFd>>(),
-        root: Some(&plan.root),
-        uid: plan.uid,
-        gid: plan.gid,
+        root: Some(&plan.cage.root),
+        uid: plan.cage.uid,
+        gid: plan.cage.gid,
         file_size: 0,
         memory: MEMORY,
         scoped: true,

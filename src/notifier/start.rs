@@ -1,7 +1,7 @@
 //! The start: check, open, fork, confine every side; only then is the first byte of a line read.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use landlock::RulesetStatus;
@@ -9,7 +9,7 @@ use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use nix::unistd::{ForkResult, Gid, Uid, pipe2, setsid};
+use nix::unistd::{ForkResult, Uid, pipe2, setsid};
 
 use crate::config::{Action, Config, Via, Watch};
 use crate::ipc::guard::Guard;
@@ -27,6 +27,7 @@ use crate::notifier::state::Record;
 use crate::notifier::teller::{Fifo, HandLink, Teller};
 use crate::notifier::users::Identity;
 use crate::notifier::via::{self, Actions, Init};
+use crate::sys::cage::Cage;
 use crate::sys::confine::{self, MEMORY, Walls};
 use crate::sys::text::complain;
 use crate::sys::{at, filter as seccomp, now, process, raw};
@@ -50,20 +51,8 @@ pub struct Jail {
     pub ttys: Vec<Option<OwnedFd>>,
     /// On the monotonic clock, when the lines were set.
     pub set_at: Duration,
-    /// Write end of the event pipe.
-    pub events: OwnedFd,
-    /// Write end of the log pipe.
-    pub log: OwnedFd,
-    /// The warden's end of the socket.
-    pub link: OwnedFd,
-    /// /dev/null.
-    pub null: OwnedFd,
-    /// The empty root.
-    pub root: PathBuf,
-    /// The monitor's user.
-    pub uid: Uid,
-    /// And group.
-    pub gid: Gid,
+    /// All else that it is left.
+    pub cage: Cage,
 }
 
 /// Starts the daemon; returns only if that failed. The process that started it without `-f` ends once
@@ -245,13 +234,15 @@ fn fork_warden(
             Jail {
                 ttys,
                 set_at: opened.set_at,
-                events,
-                log,
-                link,
-                null,
-                root: config.chroot.clone(),
-                uid: opened.users.monitor.uid,
-                gid: opened.users.monitor.gid,
+                cage: Cage {
+                    events,
+                    log,
+                    link,
+                    null,
+                    root: config.chroot.clone(),
+                    uid: opened.users.monitor.uid,
+                    gid: opened.users.monitor.gid,
+                },
             },
         ),
         Err(error) => {

@@ -15,7 +15,7 @@ fn flapping_at_a_kilohertz_ends_in_the_right_state() {
     }
     let mut daemon = Daemon::start(POWER99, MAINS);
     daemon.rig.command("bounce a cts=0 3001 1ms");
-    daemon.told(1, "powerfail");
+    assert_eq!(daemon.rig.wait_inits(1, crate::rig::LONG)[0].name, "powerfail");
     sleep(Duration::from_secs(4));
     daemon.set("set a cts=1");
     sleep(Duration::from_secs(2));

@@ -2,7 +2,7 @@
 //!
 //! No test here asserts that something is fast: a machine may be busy. They assert what is told, in which
 //! order, and that nothing is told too early.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 #[path = "../common/mod.rs"]
 mod common;
