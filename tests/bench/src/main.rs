@@ -46,6 +46,14 @@ fn beside(name: &str) -> PathBuf {
 /// A part of the table: the word for it, and what measures its rows.
 type Part = (&'static str, fn() -> Vec<Row>);
 
+const NOTES: &str = "\
+Latency: from the line's change in the simulator to its reading the request; the loop is one process that
+waits, reads the lines and writes the request, in turn with the daemon under the same simulator. PSS depends
+on what else on this machine uses the C library. A wake-up is a voluntary context switch of any thread; a
+reading of the lines is one more here than on a real port, because the simulator answers it.
+(1) Without blanks, comments and tests: all of src/notifier that runs before the drop, the hand, finding and
+opening the configuration (a child without rights reads it). Listed in tests/structure/count.rs.";
+
 const PARTS: [Part; 3] =
     [("latency", measure::latency), ("rest", measure::at_rest), ("source", source::rows)];
 
