@@ -13,7 +13,7 @@ fuzz_target!(|text: &str| {
         match parse(path, text, purpose) {
             Ok(config) => {
                 assert!(!config.ups.is_empty());
-                assert!(describe(&config).ends_with('\n'));
+                assert!(describe(&config, 0, config.warnings.len()).ends_with('\n'));
                 for ups in &config.ups {
                     let _ = hazards(ups);
                 }
