@@ -3,7 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::errno::Errno;
 use nix::libc::{TIOCM_CAR, TIOCM_CTS, TIOCM_DSR, TIOCM_RNG};
@@ -13,6 +13,7 @@ use crate::ipc::frame::Kind;
 use crate::ipc::legal::Power;
 use crate::monitor::power::{self, Ups};
 use crate::monitor::voice::Voice;
+use crate::monitor::waiter::Edge;
 use crate::sys::raw;
 use crate::sys::tty::Lines;
 
@@ -29,7 +30,8 @@ pub(super) struct Watched<'a> {
     name: &'a str,
     tty: Option<&'a OwnedFd>,
     wiring: Wiring,
-    refused: &'static AtomicBool,
+    /// What its waiter says.
+    edge: &'static Edge,
     ups: Ups,
     lines: Option<Lines>,
     /// Changes that the driver has counted; `None`: it does not count.
@@ -45,7 +47,7 @@ impl<'a> Watched<'a> {
         name: &'a str,
         tty: Option<&'a OwnedFd>,
         settings: power::Settings,
-        refused: &'static AtomicBool,
+        edge: &'static Edge,
         memory: [Option<&'static AtomicU64>; 2],
         now: Duration,
     ) -> Watched<'a> {
@@ -54,7 +56,7 @@ impl<'a> Watched<'a> {
             name,
             tty,
             wiring: settings.wiring,
-            refused,
+            edge,
             ups: Ups::new(power::Settings { spent, ..settings }),
             lines: None,
             counted: tty.and_then(|tty| raw::modem_count(tty.as_fd()).ok()),
@@ -64,7 +66,12 @@ impl<'a> Watched<'a> {
         }
     }
 
-    /// Reads the lines and says what follows. `woken`: a waiter saw a change.
+    /// Its waiter saw a change since this was last asked.
+    pub(super) fn woken(&self) -> bool {
+        self.edge.woken.swap(false, Ordering::AcqRel)
+    }
+
+    /// Reads the lines and says what follows. `woken`: its waiter saw a change.
     pub(super) fn look(&mut self, now: Duration, woken: bool, voice: &mut Voice<'_>) {
         let before = self.lines;
         match self.tty.map(|tty| Lines::read(tty.as_fd())) {
@@ -98,7 +105,7 @@ impl<'a> Watched<'a> {
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let poll = if self.lines.is_none() {
             self.tty.map(|_| POLL_SLOWLY)
-        } else if self.refused.load(Ordering::Relaxed) {
+        } else if self.edge.refused.load(Ordering::Relaxed) {
             Some(POLL)
         } else {
             self.wiring.uses_ring().then_some(POLL_SLOWLY)

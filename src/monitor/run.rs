@@ -2,16 +2,16 @@
 
 use core::time::Duration;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::AtomicBool;
 
 use nix::poll::{PollFd, PollFlags};
 
 use crate::ipc::guard::alive_interval;
 use crate::ipc::orders::{EXIT_PANIC, EXIT_PORTS_GONE, EXIT_UNCONFINED};
 use crate::monitor::lines::Watched;
+use crate::monitor::power;
 use crate::monitor::voice::{self, Voice};
+use crate::monitor::waiter::{self, Edge};
 use crate::monitor::warden::Cell;
-use crate::monitor::{power, waiter};
 use crate::sys::{confine, filter, now, process, raw};
 
 /// After a wake-up the lines are read again so much later: TIOCMIWAIT loses edges between two calls.
@@ -22,11 +22,11 @@ const AGAIN: [Duration; 3] =
 const GONE: Duration = Duration::from_secs(60);
 
 /// Runs as the warden's child until the parent is gone. `outage`: some UPS was last seen on battery.
-pub(super) fn main(cell: &Cell, outage: bool) -> ! {
+pub(super) fn main(cell: &'static Cell, outage: bool) -> ! {
     process::name(c"upsentry-mon");
-    speak_of_panics(&cell.log);
-    let watched = enter(cell).and_then(|refused| {
-        let watched = all(cell, refused, outage);
+    speak_of_panics(cell);
+    let watched = enter(cell).and_then(|edges| {
+        let watched = all(cell, edges, outage);
         // The last doors, behind all threads; nothing is allocated from here on.
         confine::no_more_processes()?;
         filter::install(&cell.program)?;
@@ -42,21 +42,18 @@ pub(super) fn main(cell: &Cell, outage: bool) -> ! {
 }
 
 /// Gives up what is the warden's and makes the threads.
-fn enter(cell: &Cell) -> Result<&'static [AtomicBool], String> {
+fn enter(cell: &'static Cell) -> Result<&'static [Edge], String> {
     // What is the warden's. Its owner stays, so only the descriptors are closed.
     for fd in [cell.link.as_fd(), cell.children.as_fd()] {
         raw::close(fd);
     }
     let poke = cell.poke.as_fd();
-    let mut count = [0; 8];
-    let _ = process::read_some(poke, &mut count);
-    let refused: Vec<AtomicBool> = cell.lines.iter().map(|_| AtomicBool::new(false)).collect();
-    let refused: &'static [AtomicBool] = Vec::leak(refused);
+    drain(poke);
+    let edges: &'static [Edge] = Vec::leak(cell.lines.iter().map(|_| Edge::default()).collect());
     let mut started = 0;
-    for (line, refused) in cell.lines.iter().zip(refused) {
+    for (line, edge) in cell.lines.iter().zip(edges) {
         let Some(tty) = &line.tty else { continue };
-        let (tty, poke) = (raw::for_ever(tty.as_fd()), raw::for_ever(poke));
-        waiter::start(tty, poke, refused).map_err(|error| format!("thread: {error}"))?;
+        waiter::start(tty.as_fd(), poke, edge).map_err(|error| format!("thread: {error}"))?;
         started += 1;
     }
     // The list has no room for what a thread does at its start, so all must have that behind them. One may
@@ -64,30 +61,29 @@ fn enter(cell: &Cell) -> Result<&'static [AtomicBool], String> {
     while waiter::running() < started {
         let mut fds = [PollFd::new(poke, PollFlags::POLLIN)];
         process::wait(&mut fds, None).map_err(|error| format!("poll: {error}"))?;
-        let _ = process::read_some(poke, &mut count);
+        drain(poke);
     }
-    Ok(refused)
+    Ok(edges)
 }
 
 /// A panic is one clean line in the log and an exit, within the list.
-fn speak_of_panics(log: &OwnedFd) {
-    let log = raw::for_ever(log.as_fd());
+fn speak_of_panics(cell: &'static Cell) {
     std::panic::set_hook(Box::new(move |info| {
         let line = info.location().map_or(0, std::panic::Location::line);
         let file = info.location().map_or("?", std::panic::Location::file);
-        voice::log_to(log, 2, format_args!("the monitor panicked at {file}:{line}"));
+        voice::log(&cell.log, 2, format_args!("the monitor panicked at {file}:{line}"));
         raw::exit(i32::from(EXIT_PANIC))
     }));
 }
 
 /// Every UPS, with what the monitor before left of it.
-fn all<'a>(cell: &'a Cell, refused: &'static [AtomicBool], outage: bool) -> Vec<Watched<'a>> {
+fn all(cell: &'static Cell, edges: &'static [Edge], outage: bool) -> Vec<Watched<'static>> {
     let start = now();
     let mut memory = cell.memory.iter();
-    let watched = cell.lines.iter().zip(refused).map(|(line, refused)| {
+    let watched = cell.lines.iter().zip(edges).map(|(line, edge)| {
         let settings = power::Settings { in_outage: outage, ..line.settings };
         let memory = [memory.next(), memory.next()];
-        Watched::new(&line.name, line.tty.as_ref(), settings, refused, memory, start)
+        Watched::new(&line.name, line.tty.as_ref(), settings, edge, memory, start)
     });
     watched.collect()
 }
@@ -98,14 +94,14 @@ fn watch(cell: &Cell, watched: &mut [Watched<'_>]) -> ! {
     let first = cell.lines.first().map_or("", |line| line.name.as_str());
     let mut again = [None; AGAIN.len()];
     let mut alive_at = start;
-    let mut woken = false;
     let mut gone_since = None;
     loop {
         let time = now();
-        if woken {
-            again = AGAIN.map(|delay| Some(time.saturating_add(delay)));
-        }
         for one in watched.iter_mut() {
+            let woken = one.woken();
+            if woken {
+                again = AGAIN.map(|delay| Some(time.saturating_add(delay)));
+            }
             one.look(time, woken, &mut voice);
         }
         leave_if_gone(&mut gone_since, time, watched, &cell.log);
@@ -124,7 +120,7 @@ fn watch(cell: &Cell, watched: &mut [Watched<'_>]) -> ! {
         let lines = watched.iter().filter_map(|one| one.next(time));
         let times = lines.chain(again.into_iter().flatten()).chain(quiet).chain([alive_at]);
         let deadline = times.min().unwrap_or(alive_at);
-        woken = sleep(cell, deadline.saturating_sub(now()));
+        sleep(cell, deadline.saturating_sub(now()));
     }
 }
 
@@ -146,8 +142,8 @@ fn leave_if_gone(
     }
 }
 
-/// Sleeps; true: a waiter poked. Ends the process when the parent is gone.
-fn sleep(cell: &Cell, timeout: Duration) -> bool {
+/// Sleeps until a poke, or for so long. Ends the process when the parent is gone.
+fn sleep(cell: &Cell, timeout: Duration) {
     let mut fds = [
         PollFd::new(cell.poke.as_fd(), PollFlags::POLLIN),
         PollFd::new(cell.events.as_fd(), PollFlags::empty()),
@@ -160,9 +156,11 @@ fn sleep(cell: &Cell, timeout: Duration) -> bool {
     if pipes.iter().any(|pipe| pipe.any().unwrap_or(true)) {
         raw::exit(0);
     }
-    poke.any().unwrap_or(false) && drain(cell.poke.as_fd())
+    if poke.any().unwrap_or(false) {
+        drain(cell.poke.as_fd());
+    }
 }
 
-fn drain(poke: BorrowedFd<'_>) -> bool {
-    matches!(process::read_some(poke, &mut [0; 8]), Ok(Some(_)))
+fn drain(poke: BorrowedFd<'_>) {
+    let _ = process::read_some(poke, &mut [0; 8]);
 }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 use core::time::Duration;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 use crate::ipc::frame::{Frame, Kind};
 use crate::sys::raw;
@@ -71,11 +71,6 @@ impl<'a> Voice<'a> {
 
 /// A line on the log pipe.
 pub(super) fn log(pipe: &OwnedFd, severity: u8, line: fmt::Arguments<'_>) {
-    log_to(pipe.as_fd(), severity, line);
-}
-
-/// A line on the log pipe.
-pub(super) fn log_to(pipe: BorrowedFd<'_>, severity: u8, line: fmt::Arguments<'_>) {
     let text = Text::<255>::new(line);
     if let Some(frame) = Frame::log(severity, text.bytes()) {
         // The log never stops the monitor: a line that does not fit in the pipe is lost.

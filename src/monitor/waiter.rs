@@ -22,27 +22,37 @@ pub(super) fn running() -> usize {
     RUNNING.load(Ordering::Acquire)
 }
 
+/// What a waiter says to the main loop; a poke says that it has said something.
+#[derive(Debug, Default)]
+pub(super) struct Edge {
+    /// An input line of this port has changed, or may have.
+    pub(super) woken: AtomicBool,
+    /// The driver cannot wait for a change.
+    pub(super) refused: AtomicBool,
+}
+
 /// Starts the thread; it pokes once when it is running, then on every change of an input line. Where the
-/// driver cannot wait it sets `refused`, pokes, and sleeps for ever: a thread that ends would need more
-/// system calls than one that stays.
+/// driver cannot wait it says so, pokes, and sleeps for ever: a thread that ends would need more system
+/// calls than one that stays.
 ///
 /// # Errors
 /// The thread cannot be made.
 pub(super) fn start(
     tty: BorrowedFd<'static>,
     poke: BorrowedFd<'static>,
-    refused: &'static AtomicBool,
+    edge: &'static Edge,
 ) -> std::io::Result<()> {
     let thread = std::thread::Builder::new().stack_size(STACK);
-    thread.spawn(move || wait(tty, poke, refused)).map(drop)
+    thread.spawn(move || wait(tty, poke, edge)).map(drop)
 }
 
-fn wait(tty: BorrowedFd<'_>, poke: BorrowedFd<'_>, refused: &AtomicBool) -> ! {
+fn wait(tty: BorrowedFd<'_>, poke: BorrowedFd<'_>, edge: &Edge) -> ! {
     RUNNING.fetch_add(1, Ordering::Release);
     loop {
+        edge.woken.store(true, Ordering::Release);
         // An eventfd that cannot take one more is already readable.
         let _ = nix::unistd::write(poke, &1_u64.to_ne_bytes());
-        if refused.load(Ordering::Relaxed) {
+        if edge.refused.load(Ordering::Relaxed) {
             break;
         }
         match raw::modem_wait(tty, tty::INPUTS) {
@@ -50,7 +60,7 @@ fn wait(tty: BorrowedFd<'_>, poke: BorrowedFd<'_>, refused: &AtomicBool) -> ! {
             Err(
                 Errno::ENOTTY | Errno::EINVAL | Errno::ENOSYS | Errno::EPERM | Errno::EOPNOTSUPP,
             ) => {
-                refused.store(true, Ordering::Relaxed);
+                edge.refused.store(true, Ordering::Relaxed);
             }
             Err(_) => {
                 let _ = process::wait(&mut [], Some(PAUSE));

@@ -47,7 +47,8 @@ pub fn main(plan: Plan) -> ! {
             raw::exit(1)
         }
     };
-    let _ = serve(&cell);
+    // For ever: a monitor's threads use it, and all our processes end by `exit`.
+    let _ = serve(Box::leak(Box::new(cell)));
     // The parent is gone, or talks nonsense. A monitor notices by its pipes; this one we can wait for.
     raw::exit(0)
 }
@@ -109,7 +110,7 @@ fn lock(plan: &Plan, fds: &Fds, children: RawFd) -> Result<(), String> {
 }
 
 /// Returns when the parent is gone.
-fn serve(cell: &Cell) -> nix::Result<()> {
+fn serve(cell: &'static Cell) -> nix::Result<()> {
     let mut monitor: Option<Pid> = None;
     let result = nix::unistd::write(cell.link.as_fd(), &[READY]).map(drop);
     let result = result.and_then(|()| {
@@ -134,7 +135,7 @@ fn serve(cell: &Cell) -> nix::Result<()> {
     result
 }
 
-fn obey(cell: &Cell, [byte]: [u8; 1], monitor: &mut Option<Pid>) -> nix::Result<()> {
+fn obey(cell: &'static Cell, [byte]: [u8; 1], monitor: &mut Option<Pid>) -> nix::Result<()> {
     match (byte, *monitor) {
         (GO | GO_IN_OUTAGE, None) => match raw::fork()? {
             ForkResult::Parent { child } => *monitor = Some(child),

@@ -164,10 +164,9 @@ impl StateFile {
         }
         text.push_str("end\n");
         // Always the same length, so that no tail of an older entry is left.
-        while text.len() < self.size {
-            text.push('\n');
-        }
-        self.file.write_all_at(text.as_bytes(), 0)
+        let mut bytes = text.into_bytes();
+        bytes.resize(bytes.len().max(self.size), b'\n');
+        self.file.write_all_at(&bytes, 0)
     }
 
     /// Its descriptor.

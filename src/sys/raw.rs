@@ -78,13 +78,6 @@ pub fn close(fd: BorrowedFd<'_>) {
     unsafe { libc::close(fd.as_raw_fd()) };
 }
 
-/// A descriptor that stays open until the process ends, because its owner is never dropped: all our
-/// processes end by [`exit`].
-pub fn for_ever(fd: BorrowedFd<'_>) -> BorrowedFd<'static> {
-    // SAFETY: see above.
-    unsafe { BorrowedFd::borrow_raw(fd.as_raw_fd()) }
-}
-
 /// Takes exclusive hold of an open tty: flock and TIOCEXCL. `Err` gives the descriptor back: somebody
 /// else holds it.
 ///
