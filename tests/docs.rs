@@ -212,6 +212,7 @@ fn the_manual_has_the_defaults_of_the_parser() {
         ("chroot", path(&config.chroot)),
         ("state-file", path(&config.state_file)),
         ("pid-file", path(&config.pid_file)),
+        ("history-file", path(&config.history_file)),
         ("kill-hold", time(config.kill_hold)),
     ];
     let parsed: BTreeMap<_, _> =
@@ -535,7 +536,7 @@ const WHY: &[(&str, &str)] = &[
     ("parent read", "frames, log lines, signals, answers"),
     ("parent write", "requests to init, one byte to warden or hand, the log"),
     ("parent newfstatat", "the other of the two"),
-    ("parent pwrite64", "what init is told"),
+    ("parent pwrite64", "what init is told, and was"),
     ("parent ftruncate", "stopping"),
     ("parent sendto", "the log"),
     ("parent shutdown", "the end of warden and hand"),

@@ -316,7 +316,8 @@ impl SysvInit {
     /// may say one of these otherwise; its path inside. All else is as by default, in a /run of its own.
     pub fn config(&self, more: &str) -> String {
         let mut text = format!("watch {INSIDE}/ups\nfail cts 0\nlow dcd 1\nsense dsr 1\n{more}\n");
-        let quick = "settle 100ms\ndebounce 0ms\nlow-after 0ms\nuser 64001\nnotifier-user 64002\n";
+        let quick = "settle 100ms\ndebounce 0ms\nlow-after 0ms\nuser 64001\nnotifier-user 64002\n\
+                     history-file /run/rig/history\n";
         for line in quick.lines() {
             let name = line.split(' ').next();
             if !more.lines().any(|other| other.split(' ').next() == name) {

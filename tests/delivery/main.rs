@@ -9,6 +9,7 @@ mod common;
 
 mod delays;
 mod flapping;
+mod history;
 mod kill;
 mod ports;
 mod restart;
