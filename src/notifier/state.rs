@@ -201,7 +201,10 @@ fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// Reads a record; an empty file is a record of nothing.
-fn read(text: &str, boot: &Boot) -> Result<Record, Unusable> {
+///
+/// # Errors
+/// It is another boot's, torn, or not ours.
+pub fn read(text: &str, boot: &Boot) -> Result<Record, Unusable> {
     if text.is_empty() {
         return Ok(Record::default());
     }

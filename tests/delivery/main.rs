@@ -14,5 +14,6 @@ mod kill;
 mod ports;
 mod restart;
 mod rig;
+mod storm;
 mod table;
 mod thousand;
