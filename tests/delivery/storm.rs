@@ -41,9 +41,8 @@ fn monitor(daemon: &Daemon) -> Option<u32> {
     daemon.rig.processes().into_iter().find(named)
 }
 
-/// Seen to fail (a word twice) with `told` not kept from one monitor to the next, (an outage missed) with the
-/// monitor's first reading not believed for a second, and (killed no more after 20) with a SIGKILL from
-/// outside counted as a crash.
+/// Seen to fail with a SIGKILL from outside counted as a crash (no more than 20 a minute), with what was last
+/// seen forgotten at each death (outages missed), and with each monitor settling anew (nothing told at all).
 #[test]
 fn five_hundred_kills_in_fifty_outages() {
     if !need_root() {
