@@ -117,7 +117,10 @@ impl Teller {
         let message = Message::new(command, self.sleep_time);
         match write(&fifo.fd, message.bytes()) {
             Ok(length) if length == message.bytes().len() => true,
-            _ => {
+            result => {
+                if result == Err(Errno::EAGAIN) {
+                    fifo.line.full();
+                }
                 self.look(now);
                 false
             }
@@ -201,7 +204,7 @@ impl Teller {
     /// Does what is due without a new word.
     pub(super) fn tick(&mut self, now: Duration) {
         // Each time that we are awake anyway, so that a FIFO that was removed is found before an outage.
-        if self.fifo.as_ref().is_some_and(|fifo| fifo.line.next().is_none_or(|at| now >= at)) {
+        if self.fifo.as_ref().is_some_and(|fifo| fifo.line.due(now)) {
             self.look(now);
         }
         let hand = self.hand.as_mut();
@@ -236,7 +239,8 @@ impl Teller {
     }
 }
 
-/// What the descriptor shows: POLLERR exactly while nobody reads the FIFO, no link once it was removed.
+/// What the descriptor shows: POLLERR exactly while nobody has the FIFO open for reading, no link once it was
+/// removed, and no room (it holds one page, see `open::fifo`) until init has read what was written.
 fn look(fd: BorrowedFd<'_>) -> Look {
     let mut fds = [PollFd::new(fd, PollFlags::POLLOUT)];
     if process::wait(&mut fds, Some(Duration::ZERO)).is_err() {
@@ -252,8 +256,10 @@ fn look(fd: BorrowedFd<'_>) -> Look {
         }
     };
     match (linked, seen.contains(PollFlags::POLLERR), seen.contains(PollFlags::POLLOUT)) {
-        (false, _, _) => Look::Dead,
+        (_, false, false) => Look::Unread,
         (true, false, true) => Look::Reader,
-        (true, _, _) => Look::Gap,
+        (false, false, true) => Look::Removed,
+        (true, true, _) => Look::Gap,
+        (false, true, _) => Look::Dead,
     }
 }
