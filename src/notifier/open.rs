@@ -191,6 +191,9 @@ pub(super) fn fifo(path: &Path) -> Result<OwnedFd, String> {
     if kind != SFlag::S_IFIFO || meta.st_uid != 0 {
         return Err(format!("initctl {shown}: is not a FIFO of root's"));
     }
+    // One page, and room in it is reported only when it is empty: so poll says whether init has read what it
+    // was told. Where that is refused, because much is waiting in it, it says so only once it is full.
+    let _ = fcntl(&fd, FcntlArg::F_SETPIPE_SZ(1));
     Ok(fd)
 }
 

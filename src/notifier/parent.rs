@@ -25,6 +25,7 @@ use crate::notifier::state::{Entry, StateFile};
 use crate::notifier::teller::Teller;
 use crate::notifier::trouble;
 use crate::sys::{now, process, raw, unix_time};
+use crate::sysvinit::lifeline::Watch;
 
 /// A start that has no first state by then has failed to report one, but goes on.
 const START: Duration = Duration::from_secs(20);
@@ -410,9 +411,14 @@ impl Parent {
                 fds.push(PollFd::new(self.gate.fd.as_fd(), PollFlags::POLLIN));
             }
         }
-        if let Some(fifo) = self.teller.fifo.as_ref().filter(|fifo| fifo.line.watch()) {
-            // Only POLLERR: nobody reads it any more.
-            fds.push(PollFd::new(fifo.fd.as_fd(), PollFlags::empty()));
+        if let Some(fifo) = &self.teller.fifo {
+            let flags = match fifo.line.watch() {
+                Watch::Not => None,
+                // POLLERR comes unasked.
+                Watch::Reader => Some(PollFlags::empty()),
+                Watch::Room => Some(PollFlags::POLLOUT),
+            };
+            fds.extend(flags.map(|flags| PollFd::new(fifo.fd.as_fd(), flags)));
         }
         if let Some(hand) = self.teller.hand.as_ref().filter(|hand| !hand.dead) {
             fds.push(PollFd::new(hand.fd.as_fd(), PollFlags::POLLIN));

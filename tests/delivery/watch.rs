@@ -118,7 +118,7 @@ fn stopped_and_continued_nothing_changes() {
 }
 
 /// `insist`: runlevel 0 again and again, while mains is away and the machine still up. Seen to fail with
-/// `insist_at` never set.
+/// `insist` false in `Judge::due`.
 #[test]
 fn a_machine_that_stays_up_is_told_again() {
     if !need_root() {
