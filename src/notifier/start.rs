@@ -19,7 +19,7 @@ use crate::ipc::told::Told;
 use crate::notifier::absent::{self, Part};
 use crate::notifier::filter;
 use crate::notifier::hand::Hand;
-use crate::notifier::link::{Gate, Link, Stage};
+use crate::notifier::link::{Gate, Link};
 use crate::notifier::logging::{ALERT, EMERG, NOTICE, Sink, WARNING, say};
 use crate::notifier::open::{self, Opened};
 use crate::notifier::parent::Parent;
@@ -288,7 +288,7 @@ fn assemble(config: &Config, opened: Opened, ends: Ends) -> Result<Parent, Strin
         guard: Guard::new(config.ups.iter().map(|ups| (ups.name.as_str(), ups.settle))),
         judge: judge(config, &record, actions, time),
         respawn: Respawn::default(),
-        link: Link { fd: ends.link, stage: Stage::Starting },
+        link: Link::new(ends.link),
         events: ends.events,
         gate: Gate::new(ends.log),
         teller: Teller {

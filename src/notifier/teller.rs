@@ -12,7 +12,8 @@ use crate::config::Action;
 use crate::ipc::judge::Tell;
 use crate::ipc::told::Word;
 use crate::notifier::hand::{DONE, FAILED, UNREAD};
-use crate::notifier::logging::{ALERT, EMERG, ERROR, NOTICE, WARNING, say};
+use crate::notifier::link::AGAIN;
+use crate::notifier::logging::{ALERT, EMERG, NOTICE, WARNING, say};
 use crate::notifier::via::Actions;
 use crate::sys::process;
 use crate::sysvinit::lifeline::{Lifeline, Look, Loud};
@@ -22,6 +23,8 @@ use crate::sysvinit::request::{Command, Message};
 const TRIES: u8 = 3;
 /// ... so far apart.
 const PAUSE: Duration = Duration::from_secs(10);
+/// A word that the hand could not pass on is tried again so much later, until it can or a newer one comes.
+const PAUSE_SIGNAL: Duration = Duration::from_secs(1);
 
 /// Init's FIFO, held for months.
 #[derive(Debug)]
@@ -41,20 +44,34 @@ pub(super) struct HandLink {
     /// It is gone.
     pub(super) dead: bool,
     tries: u8,
+    /// What the hand could not do, to be asked for again unless something newer is.
+    failed: Option<u8>,
     again_at: Option<Duration>,
 }
 
 impl HandLink {
     pub(super) fn new(fd: OwnedFd) -> HandLink {
-        HandLink { fd, asked: None, ready: false, dead: false, tries: 0, again_at: None }
+        HandLink {
+            fd,
+            asked: None,
+            ready: false,
+            dead: false,
+            tries: 0,
+            failed: None,
+            again_at: None,
+        }
     }
 
-    fn ask(&mut self, byte: u8) -> bool {
+    fn ask(&mut self, now: Duration, byte: u8) -> bool {
         if self.asked.is_some() || !self.ready || self.dead {
             return false;
         }
-        self.asked = Some(byte);
-        write(&self.fd, &[byte]).is_ok()
+        if write(&self.fd, &[byte]).is_err() {
+            self.again_at = Some(now.saturating_add(AGAIN));
+            return false;
+        }
+        (self.asked, self.failed, self.again_at) = (Some(byte), None, None);
+        true
     }
 }
 
@@ -74,7 +91,7 @@ impl Teller {
             Action::None => true,
             Action::Halt => self.hand.as_mut().is_some_and(|hand| {
                 hand.tries = TRIES;
-                hand.ask(Word::Shutdown.byte())
+                hand.ask(now, Word::Shutdown.byte())
             }),
             Action::Ok => self.message(now, Command::PowerOk, Word::Ok),
             Action::Fail => self.message(now, Command::PowerFail, Word::Fail),
@@ -109,42 +126,23 @@ impl Teller {
 
     fn message(&mut self, now: Duration, command: Command, word: Word) -> bool {
         let Some(fifo) = &mut self.fifo else {
-            return self.hand.as_mut().is_some_and(|hand| hand.ask(word.byte()));
+            return self.hand.as_mut().is_some_and(|hand| hand.ask(now, word.byte()));
         };
         if !fifo.line.open() {
             return false;
         }
         let message = Message::new(command, self.sleep_time);
         match write(&fifo.fd, message.bytes()) {
-            Ok(length) if length == message.bytes().len() => true,
+            Ok(length) if length == message.bytes().len() => {
+                let loud = fifo.line.took(now);
+                cry(loud);
+                true
+            }
             _ => {
-                self.look(now);
+                let loud = fifo.line.refused(now, look(fifo.fd.as_fd()));
+                cry(loud);
                 false
             }
-        }
-    }
-
-    fn look(&mut self, now: Duration) {
-        let Some(fifo) = &mut self.fifo else { return };
-        let loud = fifo.line.look(now, look(fifo.fd.as_fd()));
-        match loud {
-            None => {}
-            Some(Loud::Gap(long)) => say(
-                EMERG,
-                format_args!(
-                    "init has not read its FIFO for {}s: it cannot be told of an outage",
-                    long.as_secs()
-                ),
-            ),
-            Some(Loud::Back(long)) => {
-                say(NOTICE, format_args!("init reads its FIFO again, after {}s", long.as_secs()));
-            }
-            Some(Loud::Dead) => say(
-                EMERG,
-                format_args!(
-                    "init's FIFO was removed: it cannot be told of an outage; restart upsentry"
-                ),
-            ),
         }
     }
 
@@ -168,7 +166,8 @@ impl Teller {
         }
         let [answer] = byte;
         hand.ready = true;
-        let halting = hand.asked.take() == Some(Word::Shutdown.byte());
+        let asked = hand.asked.take();
+        let halting = asked == Some(Word::Shutdown.byte());
         match (answer, halting) {
             (DONE, false) => {}
             (DONE, true) => say(NOTICE, format_args!("the halt command ended with status 0")),
@@ -177,7 +176,8 @@ impl Teller {
             }
             (status, true) => {
                 hand.tries = hand.tries.saturating_sub(1);
-                hand.again_at = (hand.tries > 0).then(|| now.saturating_add(PAUSE));
+                hand.failed = asked.filter(|_| hand.tries > 0);
+                hand.again_at = hand.failed.map(|_| now.saturating_add(PAUSE));
                 let more = if hand.tries > 0 { "again in 10s" } else { "no more tries" };
                 match status {
                     FAILED => say(
@@ -191,24 +191,33 @@ impl Teller {
                     ),
                 }
             }
-            (_, false) => say(
-                EMERG,
-                format_args!("the powerstatus file could not be written, or init not signalled"),
-            ),
+            (_, false) => {
+                say(
+                    EMERG,
+                    format_args!(
+                        "the powerstatus file could not be written, or init not signalled; again in 1s"
+                    ),
+                );
+                hand.failed = asked;
+                hand.again_at = Some(now.saturating_add(PAUSE_SIGNAL));
+            }
         }
     }
 
     /// Does what is due without a new word.
     pub(super) fn tick(&mut self, now: Duration) {
         // Each time that we are awake anyway, so that a FIFO that was removed is found before an outage.
-        if self.fifo.as_ref().is_some_and(|fifo| fifo.line.next().is_none_or(|at| now >= at)) {
-            self.look(now);
+        if let Some(fifo) = &mut self.fifo {
+            if fifo.line.next().is_none_or(|at| now >= at) {
+                let loud = fifo.line.look(now, look(fifo.fd.as_fd()));
+                cry(loud);
+            }
         }
         let hand = self.hand.as_mut();
         if let Some(hand) = hand.filter(|hand| hand.again_at.is_some_and(|at| now >= at)) {
             hand.again_at = None;
-            if !hand.ask(Word::Shutdown.byte()) {
-                say(ERROR, format_args!("the halt command could not be tried again"));
+            if let Some(byte) = hand.failed {
+                hand.ask(now, byte);
             }
         }
     }
@@ -233,6 +242,29 @@ impl Teller {
             .hand
             .as_ref()
             .is_none_or(|hand| hand.ready && hand.asked.is_none() && !hand.dead)
+    }
+}
+
+/// Says what the lifeline wants said.
+fn cry(loud: Option<Loud>) {
+    match loud {
+        None => {}
+        Some(Loud::Gap(long)) => say(
+            EMERG,
+            format_args!(
+                "init has not read its FIFO for {}s: it cannot be told of an outage",
+                long.as_secs()
+            ),
+        ),
+        Some(Loud::Back(long)) => {
+            say(NOTICE, format_args!("init reads its FIFO again, after {}s", long.as_secs()));
+        }
+        Some(Loud::Dead) => say(
+            EMERG,
+            format_args!(
+                "init's FIFO was removed: it cannot be told of an outage; restart upsentry"
+            ),
+        ),
     }
 }
 

@@ -101,7 +101,9 @@ impl Parent {
             left.retain(|fd| !matches!(process::read_some(*fd, &mut [0; 2]), Ok(Some(0)) | Err(_)));
         }
         if let Some(pid_file) = &self.pid_file {
-            let _ = pid_file.set_len(0);
+            if let Err(error) = pid_file.set_len(0) {
+                say(WARNING, format_args!("pid file: {error}; it is left as it was"));
+            }
         }
         if end == End::Stopped {
             say(NOTICE, format_args!("stopped"));

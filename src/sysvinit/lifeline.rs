@@ -45,6 +45,8 @@ pub struct Lifeline {
     retry_at: Option<Duration>,
     loud_at: Option<Duration>,
     was_loud: bool,
+    /// The gap was a write that failed although somebody reads: only a write shows that it is over.
+    refused: bool,
     dead: bool,
 }
 
@@ -57,13 +59,26 @@ impl Lifeline {
                 *self = Lifeline { dead: true, ..Lifeline::default() };
                 Some(Loud::Dead)
             }
-            Look::Reader => {
-                let ended = core::mem::take(self);
-                let since = ended.gap_since.filter(|_| ended.was_loud)?;
-                Some(Loud::Back(now.saturating_sub(since)))
+            Look::Reader if self.refused => {
+                self.retry_at = None;
+                None
             }
+            Look::Reader => self.took(now),
             Look::Gap => self.gap(now),
         }
+    }
+
+    /// A request was written.
+    pub fn took(&mut self, now: Duration) -> Option<Loud> {
+        let ended = core::mem::take(self);
+        let since = ended.gap_since.filter(|_| ended.was_loud)?;
+        Some(Loud::Back(now.saturating_sub(since)))
+    }
+
+    /// A request could not be written, whatever the descriptor shows.
+    pub fn refused(&mut self, now: Duration, look: Look) -> Option<Loud> {
+        self.refused = look == Look::Reader;
+        self.look(now, if self.refused { Look::Gap } else { look })
     }
 
     fn gap(&mut self, now: Duration) -> Option<Loud> {
@@ -91,7 +106,7 @@ impl Lifeline {
 
     /// A request may be written now.
     pub fn open(&self) -> bool {
-        self.watch()
+        self.watch() || (self.refused && self.retry_at.is_none())
     }
 
     /// The FIFO is gone for good.
