@@ -13,6 +13,8 @@ pub const READY: u8 = b'W';
 pub const DEAD: u8 = b'D';
 /// Exit status of a monitor that could not be confined.
 pub const EXIT_UNCONFINED: u8 = 71;
+/// As such a status: the warden cannot fork.
+pub const EXIT_UNMADE: u8 = 73;
 /// Exit status of a monitor that panicked.
 pub const EXIT_PANIC: u8 = 70;
 /// Exit status of a monitor all of whose ports have been gone for a minute: only root can open them anew.

@@ -12,7 +12,7 @@ use crate::monitor::power;
 use crate::monitor::voice::{self, Voice};
 use crate::monitor::waiter::{self, Edge};
 use crate::monitor::warden::Cell;
-use crate::sys::{confine, filter, now, process, raw};
+use crate::sys::{at, confine, filter, now, process, raw};
 
 /// After a wake-up the lines are read again so much later: TIOCMIWAIT loses edges between two calls.
 const AGAIN: [Duration; 3] =
@@ -48,7 +48,7 @@ fn enter(cell: &'static Cell) -> Result<&'static [Edge], String> {
         raw::close(fd);
     }
     let poke = cell.poke.as_fd();
-    drain(poke);
+    drain(poke).map_err(at("eventfd"))?;
     let edges: &'static [Edge] = Vec::leak(cell.lines.iter().map(|_| Edge::default()).collect());
     let mut started = 0;
     for (line, edge) in cell.lines.iter().zip(edges) {
@@ -60,8 +60,8 @@ fn enter(cell: &'static Cell) -> Result<&'static [Edge], String> {
     // have poked twice by then: pokes are not counted.
     while waiter::running() < started {
         let mut fds = [PollFd::new(poke, PollFlags::POLLIN)];
-        process::wait(&mut fds, None).map_err(|error| format!("poll: {error}"))?;
-        drain(poke);
+        process::wait(&mut fds, None).map_err(at("poll"))?;
+        drain(poke).map_err(at("eventfd"))?;
     }
     Ok(edges)
 }
@@ -149,18 +149,25 @@ fn sleep(cell: &Cell, timeout: Duration) {
         PollFd::new(cell.events.as_fd(), PollFlags::empty()),
         PollFd::new(cell.log.as_fd(), PollFlags::empty()),
     ];
-    if process::wait(&mut fds, Some(timeout)).is_err() {
-        raw::exit(1);
+    if let Err(error) = process::wait(&mut fds, Some(timeout)) {
+        fail(cell, "poll", error);
     }
     let [poke, pipes @ ..] = &fds;
     if pipes.iter().any(|pipe| pipe.any().unwrap_or(true)) {
         raw::exit(0);
     }
     if poke.any().unwrap_or(false) {
-        drain(cell.poke.as_fd());
+        // Else it would stay readable.
+        drain(cell.poke.as_fd()).unwrap_or_else(|error| fail(cell, "eventfd", error));
     }
 }
 
-fn drain(poke: BorrowedFd<'_>) {
-    let _ = process::read_some(poke, &mut [0; 8]);
+/// What a new monitor may do better. The parent paces them.
+fn fail(cell: &Cell, what: &str, error: nix::Error) -> ! {
+    voice::log(&cell.log, 3, format_args!("{what}: {error}"));
+    raw::exit(1)
+}
+
+fn drain(poke: BorrowedFd<'_>) -> nix::Result<()> {
+    process::read_some(poke, &mut [0; 8]).map(drop)
 }

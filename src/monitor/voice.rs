@@ -1,6 +1,7 @@
 //! The monitor's two pipes, and the limit that it puts on itself.
 
 use core::fmt;
+use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -49,9 +50,11 @@ impl<'a> Voice<'a> {
     /// An event about a UPS.
     pub(super) fn event(&mut self, kind: Kind, name: &str) {
         self.tokens = self.tokens.saturating_sub(1);
-        if let Some(frame) = Frame::event(kind, name) {
-            // The only error is that the parent is gone; the loop sees that by poll.
-            let _ = nix::unistd::write(self.events.as_fd(), frame.bytes());
+        let Some(frame) = Frame::event(kind, name) else { return };
+        if let Err(error) = nix::unistd::write(self.events.as_fd(), frame.bytes()) {
+            // An event must not be lost: the next monitor begins with the state as it is then.
+            log(self.log, 3, format_args!("an event could not be written: {error}"));
+            raw::exit(1)
         }
     }
 
@@ -59,6 +62,7 @@ impl<'a> Voice<'a> {
     pub(super) fn alive(&self, name: &str) {
         let idle = raw::unread(self.events.as_fd()) == Ok(0);
         if let Some(frame) = Frame::event(Kind::Alive, name).filter(|_| idle) {
+            // Two may be missing; of the parent's end the loop learns by poll.
             let _ = nix::unistd::write(self.events.as_fd(), frame.bytes());
         }
     }
@@ -69,11 +73,23 @@ impl<'a> Voice<'a> {
     }
 }
 
-/// A line on the log pipe.
+/// Lines that the pipe did not take; only the main thread writes lines.
+static LOST: AtomicU32 = AtomicU32::new(0);
+
+/// A line on the log pipe. The log never stops the monitor: what the pipe does not take is lost, and the
+/// number of lines said before the next one that it takes.
 pub(super) fn log(pipe: &OwnedFd, severity: u8, line: fmt::Arguments<'_>) {
-    let text = Text::<255>::new(line);
-    if let Some(frame) = Frame::log(severity, text.bytes()) {
-        // The log never stops the monitor: a line that does not fit in the pipe is lost.
-        let _ = nix::unistd::write(pipe, frame.bytes());
+    let lost = LOST.load(Ordering::Relaxed);
+    if lost > 0 && put(pipe, 4, format_args!("{lost} log lines of the monitor were lost")) {
+        LOST.store(0, Ordering::Relaxed);
     }
+    if !put(pipe, severity, line) {
+        LOST.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn put(pipe: &OwnedFd, severity: u8, line: fmt::Arguments<'_>) -> bool {
+    let text = Text::<255>::new(line);
+    let frame = Frame::log(severity, text.bytes());
+    frame.is_none_or(|frame| nix::unistd::write(pipe, frame.bytes()).is_ok())
 }

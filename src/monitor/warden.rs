@@ -13,7 +13,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid};
 use seccompiler::BpfProgram;
 
-use crate::ipc::orders::{DEAD, GO, GO_IN_OUTAGE, KILL, READY};
+use crate::ipc::orders::{DEAD, EXIT_UNMADE, GO, GO_IN_OUTAGE, KILL, READY};
 use crate::monitor::filter::{self, Fds};
 use crate::monitor::{Line, Plan, run};
 use crate::sys::cage::Cage;
@@ -112,15 +112,21 @@ fn lock(plan: &Plan, fds: &Fds, children: RawFd) -> Result<(), String> {
 /// Returns when the parent is gone.
 fn serve(cell: &'static Cell) -> nix::Result<()> {
     let mut monitor: Option<Pid> = None;
-    let result = nix::unistd::write(cell.link.as_fd(), &[READY]).map(drop);
-    let result = result.and_then(|()| {
+    let result = process::again(|| nix::unistd::write(cell.link.as_fd(), &[READY]));
+    let result = result.and_then(|_| {
         loop {
             let mut fds = [
                 PollFd::new(cell.link.as_fd(), PollFlags::POLLIN),
                 PollFd::new(cell.children.as_fd(), PollFlags::POLLIN),
             ];
-            process::wait(&mut fds, None)?;
+            process::again(|| process::wait(&mut fds, None))?;
+            let [link, _] = fds;
+            let ordered = link.any().unwrap_or(false);
             reap(cell, &mut monitor)?;
+            // Reading would wait, and a monitor that dies meanwhile be noticed by nobody.
+            if !ordered {
+                continue;
+            }
             let mut byte = [0];
             match process::read_some(cell.link.as_fd(), &mut byte)? {
                 None => {}
@@ -137,13 +143,15 @@ fn serve(cell: &'static Cell) -> nix::Result<()> {
 
 fn obey(cell: &'static Cell, [byte]: [u8; 1], monitor: &mut Option<Pid>) -> nix::Result<()> {
     match (byte, *monitor) {
-        (GO | GO_IN_OUTAGE, None) => match raw::fork()? {
-            ForkResult::Parent { child } => *monitor = Some(child),
-            ForkResult::Child => run::main(cell, byte == GO_IN_OUTAGE),
+        (GO | GO_IN_OUTAGE, None) => match raw::fork() {
+            Ok(ForkResult::Parent { child }) => *monitor = Some(child),
+            Ok(ForkResult::Child) => run::main(cell, byte == GO_IN_OUTAGE),
+            // It may pass, and the parent paces the tries.
+            Err(_) => report(cell, 0x80 | EXIT_UNMADE)?,
         },
         (KILL, Some(pid)) => {
             kill(pid, Signal::SIGKILL)?;
-            bury(cell, waitpid(pid, None)?)?;
+            bury(cell, process::again(|| waitpid(pid, None))?)?;
             *monitor = None;
         }
         // Its own death was on the way when the parent asked.
@@ -155,9 +163,9 @@ fn obey(cell: &'static Cell, [byte]: [u8; 1], monitor: &mut Option<Pid>) -> nix:
 
 /// Reports a monitor that died by itself.
 fn reap(cell: &Cell, monitor: &mut Option<Pid>) -> nix::Result<()> {
-    while cell.children.read_signal()?.is_some() {}
+    while process::again(|| cell.children.read_signal())?.is_some() {}
     let Some(pid) = *monitor else { return Ok(()) };
-    let status = waitpid(pid, Some(WaitPidFlag::WNOHANG))?;
+    let status = process::again(|| waitpid(pid, Some(WaitPidFlag::WNOHANG)))?;
     if status != WaitStatus::StillAlive {
         bury(cell, status)?;
         *monitor = None;
@@ -171,5 +179,9 @@ fn bury(cell: &Cell, status: WaitStatus) -> nix::Result<()> {
         WaitStatus::Exited(_, code) => 0x80 | u8::try_from(code & 0x7f).unwrap_or(0),
         _ => 0,
     };
-    nix::unistd::write(cell.link.as_fd(), &[DEAD, how]).map(drop)
+    report(cell, how)
+}
+
+fn report(cell: &Cell, how: u8) -> nix::Result<()> {
+    process::again(|| nix::unistd::write(cell.link.as_fd(), &[DEAD, how])).map(drop)
 }

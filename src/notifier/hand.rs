@@ -44,8 +44,8 @@ impl Hand {
         // Ready.
         let mut answer = DONE;
         let mut unread = false;
-        while write(&self.link, &[answer]).is_ok()
-            && nix::unistd::read(&self.link, &mut byte) == Ok(1)
+        while process::again(|| write(&self.link, &[answer])).is_ok()
+            && process::again(|| nix::unistd::read(&self.link, &mut byte)) == Ok(1)
         {
             let [byte] = byte;
             answer = match (Word::from_byte(byte), &self.powerstatus, &self.halt) {
@@ -69,7 +69,8 @@ fn signal(directory: &File, name: &CString, word: Word, unread: bool) -> nix::Re
     let mut new = name.clone().into_bytes();
     new.extend(b".new");
     let new = CString::new(new).map_err(|_| Errno::EINVAL)?;
-    let exists = || fstatat(directory, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW).is_ok();
+    let meta = || fstatat(directory, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW);
+    let exists = || meta() != Err(Errno::ENOENT);
     let waiting = unread && exists();
     let flags =
         OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
@@ -86,7 +87,10 @@ fn signal(directory: &File, name: &CString, word: Word, unread: bool) -> nix::Re
         if now() >= deadline {
             return Ok(UNREAD);
         }
-        process::wait(&mut [], Some(pause))?;
+        if process::wait(&mut [], Some(pause)).is_err() {
+            // The signal is on its way, and not to be sent again.
+            return Ok(UNREAD);
+        }
         pause = pause.saturating_mul(2).min(Duration::from_millis(100));
     }
     Ok(DONE)
@@ -96,7 +100,7 @@ fn signal(directory: &File, name: &CString, word: Word, unread: bool) -> nix::Re
 fn run(argv: &[CString]) -> u8 {
     let environment = [c"PATH=/sbin:/usr/sbin:/bin:/usr/bin", c"HOME=/", c"LANG=C"];
     match raw::fork() {
-        Ok(ForkResult::Parent { child }) => match waitpid(child, None) {
+        Ok(ForkResult::Parent { child }) => match process::again(|| waitpid(child, None)) {
             Ok(WaitStatus::Exited(_, status)) => u8::try_from(status).unwrap_or(FAILED),
             _ => FAILED,
         },

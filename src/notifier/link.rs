@@ -7,7 +7,7 @@ use nix::unistd::write;
 
 use crate::ipc::frame::{Decoder, LogLines, Malformed};
 use crate::ipc::orders::{DEAD, GO, GO_IN_OUTAGE, KILL, READY};
-use crate::notifier::logging::quote;
+use crate::notifier::logging::{WARNING, quote, say};
 use crate::sys::process;
 
 /// Where the current generation of the monitor stands.
@@ -41,9 +41,18 @@ pub(super) enum Said {
 pub(super) struct Link {
     pub(super) fd: OwnedFd,
     pub(super) stage: Stage,
+    /// KILL could not be written; when to try again. Without it we would wait for the death for ever.
+    kill_at: Option<Duration>,
 }
 
+/// A call that failed is tried again so much later.
+pub(super) const AGAIN: Duration = Duration::from_millis(100);
+
 impl Link {
+    pub(super) fn new(fd: OwnedFd) -> Link {
+        Link { fd, stage: Stage::Starting, kill_at: None }
+    }
+
     /// Reads one message; `None`: none is there.
     pub(super) fn read(&self) -> Option<Said> {
         let mut bytes = [0; 2];
@@ -59,21 +68,31 @@ impl Link {
         Some(said)
     }
 
-    /// Starts a monitor.
-    pub(super) fn go(&mut self, outage: bool) {
-        self.order(if outage { GO_IN_OUTAGE } else { GO });
-        self.stage = Stage::Running;
+    /// Starts a monitor; where the order cannot be written, soon.
+    pub(super) fn go(&mut self, now: Duration, outage: bool) {
+        let written = write(&self.fd, &[if outage { GO_IN_OUTAGE } else { GO }]);
+        let later = Stage::Pausing(now.saturating_add(AGAIN));
+        self.stage = if written.is_ok() { Stage::Running } else { later };
     }
 
     /// Has it killed.
-    pub(super) fn kill(&mut self) {
-        self.order(KILL);
+    pub(super) fn kill(&mut self, now: Duration) {
+        // If it is the warden's death, the next read reports it.
+        let written = write(&self.fd, &[KILL]);
+        self.kill_at = written.is_err().then(|| now.saturating_add(AGAIN));
         self.stage = Stage::Killing;
     }
 
-    fn order(&self, byte: u8) {
-        // A failure is the warden's death, which the next read reports.
-        let _ = write(&self.fd, &[byte]);
+    /// When [`Link::again`] has something to do.
+    pub(super) fn next(&self) -> Option<Duration> {
+        self.kill_at.filter(|_| self.stage == Stage::Killing)
+    }
+
+    /// Writes an order that could not be written.
+    pub(super) fn again(&mut self, now: Duration) {
+        if self.next().is_some_and(|at| now >= at) {
+            self.kill(now);
+        }
     }
 }
 
@@ -124,8 +143,15 @@ impl Gate {
     ) -> Result<(), Malformed> {
         let mut buffer = [0; 1024];
         while self.open(now) {
-            let Ok(Some(length @ 1..)) = process::read_some(self.fd.as_fd(), &mut buffer) else {
-                break;
+            let length = match process::read_some(self.fd.as_fd(), &mut buffer) {
+                Ok(Some(length @ 1..)) => length,
+                Ok(_) => break,
+                Err(error) => {
+                    say(WARNING, format_args!("log pipe: {error}"));
+                    // It stays readable: closed until the next second.
+                    self.bytes = BYTES;
+                    break;
+                }
             };
             self.bytes = self.bytes.saturating_add(length);
             for byte in buffer.iter().take(length) {

@@ -7,6 +7,7 @@ use std::fs::OpenOptions;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixDatagram;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{MsgFlags, send};
 use nix::sys::time::TimeSpec;
@@ -122,7 +123,10 @@ impl Sink {
                 let sent = socket.map(|socket| send(socket.as_raw_fd(), text.bytes(), flags));
                 match (sent, kmsg) {
                     (Some(Ok(_)), _) => true,
-                    (Some(Err(nix::Error::EAGAIN | nix::Error::ENOBUFS)), _) => false,
+                    (
+                        Some(Err(Errno::EAGAIN | Errno::EINTR | Errno::ENOBUFS | Errno::ENOMEM)),
+                        _,
+                    ) => false,
                     (_, Some(kmsg)) => {
                         self.dead.store(true, Ordering::Relaxed);
                         // Without its end the kernel shows a line only when the next one comes.
@@ -170,9 +174,9 @@ impl log::Log for Sink {
     fn flush(&self) {}
 }
 
-/// A stopped terminal must not stop the daemon.
+/// A stopped terminal must not stop the daemon. That we cannot even ask is no reason for silence.
 fn ready(fd: BorrowedFd<'_>) -> bool {
     let mut fds = [PollFd::new(fd, PollFlags::POLLOUT)];
     let polled = nix::poll::ppoll(&mut fds, Some(TimeSpec::new(0, 0)), None);
-    polled.is_ok() && fds.iter().all(|fd| fd.any() == Some(true))
+    polled.is_err() || fds.iter().all(|fd| fd.any() == Some(true))
 }

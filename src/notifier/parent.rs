@@ -5,6 +5,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
@@ -14,12 +15,12 @@ use crate::ipc::frame::{Kind, Malformed};
 use crate::ipc::guard::{Guard, Violation};
 use crate::ipc::judge::{Feed, Judge, Tell};
 use crate::ipc::legal::Power;
-use crate::ipc::orders::{EXIT_PORTS_GONE, EXIT_UNCONFINED};
+use crate::ipc::orders::{EXIT_PORTS_GONE, EXIT_UNCONFINED, EXIT_UNMADE};
 use crate::ipc::respawn::Respawn;
 use crate::ipc::told::{Told, Word};
 use crate::notifier::chronicle::{Chronicle, Said as History};
 use crate::notifier::filter::Fds;
-use crate::notifier::link::{Gate, Link, Said, Stage, discard};
+use crate::notifier::link::{AGAIN, Gate, Link, Said, Stage, discard};
 use crate::notifier::logging::{ALERT, EMERG, NOTICE, Sink, WARNING, say};
 use crate::notifier::state::{Entry, StateFile};
 use crate::notifier::teller::Teller;
@@ -121,9 +122,12 @@ impl Parent {
             if let Some(end) = self.turn(time) {
                 break end;
             }
-            if self.sleep(time).is_err() {
-                say(EMERG, format_args!("poll failed"));
-                break End::Failed;
+            if let Err(error) = self.sleep(time) {
+                say(EMERG, format_args!("poll: {error}"));
+                // It may pass. If not even this works, going on would be a spin.
+                if process::wait(&mut [], Some(AGAIN)).is_err() {
+                    break End::Failed;
+                }
             }
         };
         self.part(end);
@@ -139,7 +143,7 @@ impl Parent {
         self.tell(time);
         if self.link.stage == Stage::Running {
             let passed = self.hear(time).map_err(Violation::Malformed);
-            self.convict_if(passed);
+            self.convict_if(time, passed);
         }
         // The end of the socket can be read again and again.
         while self.link.stage != Stage::Gone {
@@ -148,12 +152,13 @@ impl Parent {
         }
         if self.link.stage == Stage::Running {
             let heard = self.guard.silence(time, self.judge.all_on_mains());
-            self.convict_if(heard);
+            self.convict_if(time, heard);
         }
         let hand = self.teller.hand.as_ref().is_none_or(|hand| hand.ready);
         if matches!(self.link.stage, Stage::Pausing(at) if time >= at && hand) {
             self.start_monitor(time);
         }
+        self.link.again(time);
         self.teller.answered(time);
         self.teller.tick(time);
         self.tell(time);
@@ -172,7 +177,7 @@ impl Parent {
             let length = match process::read_some(self.events.as_fd(), &mut buffer) {
                 Ok(Some(length @ 1..)) => length,
                 Ok(None) => return,
-                Ok(Some(0)) | Err(_) => return self.convict(Violation::Closed),
+                Ok(Some(0)) | Err(_) => return self.convict(time, Violation::Closed),
             };
             for byte in buffer.iter().take(length) {
                 match self.guard.byte(time, *byte) {
@@ -184,7 +189,7 @@ impl Parent {
                             self.moved = event.ups;
                         }
                     }
-                    Err(violation) => return self.convict(violation),
+                    Err(violation) => return self.convict(time, violation),
                 }
             }
         }
@@ -212,8 +217,7 @@ impl Parent {
                 return;
             }
             self.judge.told(time, tell);
-            self.record(tell.word);
-            self.stale = false;
+            self.stale = self.record(tell.word);
             self.say_told(tell);
             self.chronicle_told(tell);
         }
@@ -236,8 +240,8 @@ impl Parent {
 
     /// Records what was seen although init need not hear of it: the next start begins with it.
     fn keep_record(&mut self) {
-        if core::mem::take(&mut self.stale) {
-            self.record(word_of(self.judge.last_told()));
+        if self.stale {
+            self.stale = self.record(word_of(self.judge.last_told()));
         }
     }
 
@@ -255,10 +259,13 @@ impl Parent {
         }
     }
 
-    fn record(&self, word: Word) {
-        if let Err(error) = self.entry(word, |entry| self.state.write(entry)) {
+    /// Writes the state file; true: it does not say so, and has to be written again.
+    fn record(&self, word: Word) -> bool {
+        let written = self.entry(word, |entry| self.state.write(entry));
+        if let Err(error) = &written {
             say(EMERG, format_args!("state file: {error}"));
         }
+        written.is_err()
     }
 
     fn entry(
@@ -273,13 +280,13 @@ impl Parent {
         write(Entry { now: word, told: self.judge.last_told(), at, seen: &seen })
     }
 
-    fn convict_if(&mut self, found: Result<(), Violation>) {
+    fn convict_if(&mut self, time: Duration, found: Result<(), Violation>) {
         if let Err(violation) = found {
-            self.convict(violation);
+            self.convict(time, violation);
         }
     }
 
-    fn convict(&mut self, violation: Violation) {
+    fn convict(&mut self, time: Duration, violation: Violation) {
         if self.link.stage != Stage::Running {
             return;
         }
@@ -289,7 +296,7 @@ impl Parent {
         };
         let who = who.map_or("", String::as_str);
         say(ALERT, format_args!("monitor convicted: {violation} {who}; it is being replaced"));
-        self.link.kill();
+        self.link.kill(time);
     }
 
     fn warden_said(&mut self, time: Duration, said: Said) {
@@ -343,7 +350,7 @@ impl Parent {
             .feeds()
             .iter()
             .any(|feed| matches!(feed.last, Some(Power::Battery | Power::Low)));
-        self.link.go(outage);
+        self.link.go(time, outage);
     }
 
     /// Says once that the start is over.
@@ -357,9 +364,12 @@ impl Parent {
         }
         let late = time.saturating_sub(self.began) >= START;
         if let Some(started) = self.started.take_if(|_| self.ready || late) {
-            let _ = nix::unistd::write(&started, &[0]);
-            // Closing it is a system call that nothing else needs: the process that reads it has ended.
-            core::mem::forget(started);
+            match nix::unistd::write(&started, &[0]) {
+                // Who waits would do so for ever: the next turn tries again.
+                Err(Errno::EINTR | Errno::EAGAIN | Errno::ENOMEM) => self.started = Some(started),
+                // Closing it is a system call that nothing else needs: the process that reads it has ended.
+                _ => core::mem::forget(started),
+            }
         }
     }
 
@@ -396,10 +406,12 @@ impl Parent {
             self.guard.due(self.judge.all_on_mains()).saturating_add(Duration::from_millis(1))
         });
         let told = self.judge.next(time).filter(|_| self.teller.open());
-        let start = self.started.as_ref().map(|_| self.began.saturating_add(START));
+        let late = self.began.saturating_add(START);
+        let late = if self.ready { time } else { late };
+        let start = self.started.as_ref().map(|_| late.max(time.saturating_add(AGAIN)));
         let times =
             [pausing, silence, told, start, self.gate.next(), self.teller.next(), self.blind_at];
-        let times = times.into_iter().chain([self.remind_at]).flatten();
+        let times = times.into_iter().chain([self.remind_at, self.link.next()]).flatten();
         let timeout = times.min().map(|at| at.saturating_sub(now()));
         let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         if self.link.stage != Stage::Gone {
@@ -442,6 +454,7 @@ struct Death(u8);
 impl core::fmt::Display for Death {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self.0.checked_sub(0x80) {
+            Some(EXIT_UNMADE) => f.write_str("it could not be made: the warden cannot fork"),
             Some(status) => write!(f, "exit status {status}"),
             None => match Signal::try_from(i32::from(self.0)) {
                 Ok(signal) => write!(f, "{signal}"),

@@ -4,7 +4,6 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::time::Duration;
 
-use landlock::RulesetStatus;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -20,12 +19,13 @@ use crate::notifier::absent::{self, Part};
 use crate::notifier::chronicle::Chronicle;
 use crate::notifier::filter;
 use crate::notifier::hand::Hand;
-use crate::notifier::link::{Gate, Link, Stage};
+use crate::notifier::link::{Gate, Link};
 use crate::notifier::logging::{ALERT, EMERG, NOTICE, Sink, WARNING, say};
 use crate::notifier::open::{self, Opened};
 use crate::notifier::parent::Parent;
 use crate::notifier::state::Record;
 use crate::notifier::teller::{Fifo, HandLink, Teller};
+use crate::notifier::trouble;
 use crate::notifier::users::Identity;
 use crate::notifier::via::{self, Actions, Init};
 use crate::sys::cage::Cage;
@@ -296,7 +296,7 @@ fn assemble(config: &Config, opened: Opened, ends: Ends) -> Result<Parent, Strin
         guard: Guard::new(config.ups.iter().map(|ups| (ups.name.as_str(), ups.settle))),
         judge: judge(config, &record, actions, time),
         respawn: Respawn::default(),
-        link: Link { fd: ends.link, stage: Stage::Starting },
+        link: Link::new(ends.link),
         events: ends.events,
         gate: Gate::new(ends.log),
         teller: Teller {
@@ -376,30 +376,10 @@ fn confine_parent(
     };
     raw::one_arena();
     let landlock = confine::confine(&walls)?;
-    speak_of_panics();
-    say_confined(who, landlock);
+    trouble::speak_of_panics();
+    trouble::say_confined(&who.name, landlock);
     if let Some(chronicle) = &mut parent.chronicle {
         chronicle.begin((now(), unix_time()), fresh)?;
     }
     seccomp::install(&program)
-}
-
-/// A panic is one clean line in the log and an exit, within the list: it is our own error, and the
-/// others end with us.
-fn speak_of_panics() {
-    std::panic::set_hook(Box::new(|info| {
-        let line = info.location().map_or(0, std::panic::Location::line);
-        let file = info.location().map_or("?", std::panic::Location::file);
-        say(EMERG, format_args!("panicked at {file}:{line}; ending"));
-        raw::exit(1)
-    }));
-}
-
-fn say_confined(who: &Identity, landlock: RulesetStatus) {
-    let (severity, but) = match landlock {
-        RulesetStatus::FullyEnforced => (NOTICE, ""),
-        RulesetStatus::PartiallyEnforced => (NOTICE, "; Landlock in part: older kernel"),
-        RulesetStatus::NotEnforced => (WARNING, ", but this kernel has no Landlock"),
-    };
-    say(severity, format_args!("runs as {}, without a right{but}", who.name));
 }

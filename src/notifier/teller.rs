@@ -12,7 +12,8 @@ use crate::config::Action;
 use crate::ipc::judge::Tell;
 use crate::ipc::told::Word;
 use crate::notifier::hand::{DONE, FAILED, UNREAD};
-use crate::notifier::logging::{ALERT, EMERG, ERROR, NOTICE, WARNING, say};
+use crate::notifier::link::AGAIN;
+use crate::notifier::logging::{ALERT, EMERG, NOTICE, WARNING, say};
 use crate::notifier::via::Actions;
 use crate::sys::process;
 use crate::sysvinit::lifeline::{Lifeline, Look, Loud};
@@ -22,8 +23,9 @@ use crate::sysvinit::request::{Command, Message};
 const TRIES: u8 = 3;
 /// ... so far apart.
 const PAUSE: Duration = Duration::from_secs(10);
-/// A word that the hand could not write or signal (a full /run) is tried so often, without end ...
-const AGAIN: Duration = Duration::from_secs(1);
+/// A word that the hand could not write or signal (a full /run) is tried again so much later, until it can or a
+/// newer one comes ...
+const PAUSE_SIGNAL: Duration = Duration::from_secs(1);
 /// ... and that is said so often.
 const REMIND: Duration = Duration::from_secs(60);
 
@@ -45,8 +47,9 @@ pub(super) struct HandLink {
     /// It is gone.
     pub(super) dead: bool,
     tries: u8,
-    /// What to ask for again, and when.
-    again: Option<(Duration, u8)>,
+    /// What the hand could not do, to be asked for again unless something newer is.
+    failed: Option<u8>,
+    again_at: Option<Duration>,
     /// Its last word failed: when to say so again.
     failing: Option<Duration>,
 }
@@ -59,29 +62,34 @@ impl HandLink {
             ready: false,
             dead: false,
             tries: 0,
-            again: None,
+            failed: None,
+            again_at: None,
             failing: None,
         }
     }
 
-    fn ask(&mut self, byte: u8) -> bool {
+    fn ask(&mut self, now: Duration, byte: u8) -> bool {
         if self.asked.is_some() || !self.ready || self.dead {
             return false;
         }
-        self.asked = Some(byte);
-        // A newer word takes the place of one that failed.
-        self.again = None;
-        write(&self.fd, &[byte]).is_ok()
+        if write(&self.fd, &[byte]).is_err() {
+            self.again_at = Some(now.saturating_add(AGAIN));
+            return false;
+        }
+        (self.asked, self.failed, self.again_at) = (Some(byte), None, None);
+        true
     }
 
     /// Neither file nor signal went out.
-    fn failed(&mut self, now: Duration, byte: u8) {
-        self.again = Some((now.saturating_add(AGAIN), byte));
+    fn unsaid(&mut self, now: Duration, byte: Option<u8>) {
+        (self.failed, self.again_at) = (byte, Some(now.saturating_add(PAUSE_SIGNAL)));
         if self.failing.is_none_or(|at| now >= at) {
             self.failing = Some(now.saturating_add(REMIND));
             say(
                 EMERG,
-                format_args!("the powerstatus file could not be written, or init not signalled"),
+                format_args!(
+                    "the powerstatus file could not be written, or init not signalled; again each second"
+                ),
             );
         }
     }
@@ -103,7 +111,7 @@ impl Teller {
             Action::None => true,
             Action::Halt => self.hand.as_mut().is_some_and(|hand| {
                 hand.tries = TRIES;
-                hand.ask(Word::Shutdown.byte())
+                hand.ask(now, Word::Shutdown.byte())
             }),
             Action::Ok => self.message(now, Command::PowerOk, Word::Ok),
             Action::Fail => self.message(now, Command::PowerFail, Word::Fail),
@@ -138,45 +146,26 @@ impl Teller {
 
     fn message(&mut self, now: Duration, command: Command, word: Word) -> bool {
         let Some(fifo) = &mut self.fifo else {
-            return self.hand.as_mut().is_some_and(|hand| hand.ask(word.byte()));
+            return self.hand.as_mut().is_some_and(|hand| hand.ask(now, word.byte()));
         };
         if !fifo.line.open() {
             return false;
         }
         let message = Message::new(command, self.sleep_time);
         match write(&fifo.fd, message.bytes()) {
-            Ok(length) if length == message.bytes().len() => true,
+            Ok(length) if length == message.bytes().len() => {
+                cry(fifo.line.took(now));
+                true
+            }
             result => {
-                if result == Err(Errno::EAGAIN) {
+                let seen = look(fifo.fd.as_fd());
+                let full = result == Err(Errno::EAGAIN) && seen == Look::Unread;
+                if full {
                     fifo.line.full();
                 }
-                self.look(now);
+                cry(if full { fifo.line.look(now, seen) } else { fifo.line.refused(now, seen) });
                 false
             }
-        }
-    }
-
-    fn look(&mut self, now: Duration) {
-        let Some(fifo) = &mut self.fifo else { return };
-        let loud = fifo.line.look(now, look(fifo.fd.as_fd()));
-        match loud {
-            None => {}
-            Some(Loud::Gap(long)) => say(
-                EMERG,
-                format_args!(
-                    "init has not read its FIFO for {}s: it cannot be told of an outage",
-                    long.as_secs()
-                ),
-            ),
-            Some(Loud::Back(long)) => {
-                say(NOTICE, format_args!("init reads its FIFO again, after {}s", long.as_secs()));
-            }
-            Some(Loud::Dead) => say(
-                EMERG,
-                format_args!(
-                    "init's FIFO was removed: it cannot be told of an outage; restart upsentry"
-                ),
-            ),
         }
     }
 
@@ -214,8 +203,8 @@ impl Teller {
             }
             (status, true) => {
                 hand.tries = hand.tries.saturating_sub(1);
-                let again = (now.saturating_add(PAUSE), Word::Shutdown.byte());
-                hand.again = (hand.tries > 0).then_some(again);
+                hand.failed = asked.filter(|_| hand.tries > 0);
+                hand.again_at = hand.failed.map(|_| now.saturating_add(PAUSE));
                 let more = if hand.tries > 0 { "again in 10s" } else { "no more tries" };
                 match status {
                     FAILED => say(
@@ -230,9 +219,7 @@ impl Teller {
                 }
             }
             (_, false) => {
-                if let Some(asked) = asked {
-                    hand.failed(now, asked);
-                }
+                hand.unsaid(now, asked);
             }
         }
     }
@@ -240,13 +227,14 @@ impl Teller {
     /// Does what is due without a new word.
     pub(super) fn tick(&mut self, now: Duration) {
         // Each time that we are awake anyway, so that a FIFO that was removed is found before an outage.
-        if self.fifo.as_ref().is_some_and(|fifo| fifo.line.due(now)) {
-            self.look(now);
+        if let Some(fifo) = self.fifo.as_mut().filter(|fifo| fifo.line.due(now)) {
+            cry(fifo.line.look(now, look(fifo.fd.as_fd())));
         }
-        let Some(hand) = &mut self.hand else { return };
-        if let Some((_, byte)) = hand.again.take_if(|(at, _)| now >= *at) {
-            if !hand.ask(byte) {
-                say(ERROR, format_args!("the hand could not be asked again"));
+        let hand = self.hand.as_mut();
+        if let Some(hand) = hand.filter(|hand| hand.again_at.is_some_and(|at| now >= at)) {
+            hand.again_at = None;
+            if let Some(byte) = hand.failed {
+                hand.ask(now, byte);
             }
         }
     }
@@ -254,7 +242,7 @@ impl Teller {
     /// When [`Teller::tick`] has something to do.
     pub(super) fn next(&self) -> Option<Duration> {
         let line = self.fifo.as_ref().and_then(|fifo| fifo.line.next());
-        let hand = self.hand.as_ref().and_then(|hand| hand.again.map(|(at, _)| at));
+        let hand = self.hand.as_ref().and_then(|hand| hand.again_at);
         [line, hand].into_iter().flatten().min()
     }
 
@@ -271,6 +259,29 @@ impl Teller {
             .hand
             .as_ref()
             .is_none_or(|hand| hand.ready && hand.asked.is_none() && !hand.dead)
+    }
+}
+
+/// Says what the lifeline wants said.
+fn cry(loud: Option<Loud>) {
+    match loud {
+        None => {}
+        Some(Loud::Gap(long)) => say(
+            EMERG,
+            format_args!(
+                "init has not read its FIFO for {}s: it cannot be told of an outage",
+                long.as_secs()
+            ),
+        ),
+        Some(Loud::Back(long)) => {
+            say(NOTICE, format_args!("init reads its FIFO again, after {}s", long.as_secs()));
+        }
+        Some(Loud::Dead) => say(
+            EMERG,
+            format_args!(
+                "init's FIFO was removed: it cannot be told of an outage; restart upsentry"
+            ),
+        ),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
+use landlock::RulesetStatus;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{Shutdown, shutdown};
 
@@ -10,7 +11,7 @@ use crate::ipc::told::Told;
 use crate::notifier::link::Stage;
 use crate::notifier::logging::{ALERT, EMERG, NOTICE, WARNING, say};
 use crate::notifier::parent::{End, Parent};
-use crate::sys::{now, process};
+use crate::sys::{now, process, raw};
 
 /// How long the others get to end.
 const PARTING: Duration = Duration::from_secs(1);
@@ -104,10 +105,33 @@ impl Parent {
             chronicle.finish(deadline);
         }
         if let Some(pid_file) = &self.pid_file {
-            let _ = pid_file.set_len(0);
+            if let Err(error) = pid_file.set_len(0) {
+                say(WARNING, format_args!("pid file: {error}; it is left as it was"));
+            }
         }
         if end == End::Stopped {
             say(NOTICE, format_args!("stopped"));
         }
     }
+}
+
+/// A panic is one clean line in the log and an exit, within the list: it is our own error, and the
+/// others end with us.
+pub(super) fn speak_of_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let line = info.location().map_or(0, std::panic::Location::line);
+        let file = info.location().map_or("?", std::panic::Location::file);
+        say(EMERG, format_args!("panicked at {file}:{line}; ending"));
+        raw::exit(1)
+    }));
+}
+
+/// The first line of a process without rights.
+pub(super) fn say_confined(who: &str, landlock: RulesetStatus) {
+    let (severity, but) = match landlock {
+        RulesetStatus::FullyEnforced => (NOTICE, ""),
+        RulesetStatus::PartiallyEnforced => (NOTICE, "; Landlock in part: older kernel"),
+        RulesetStatus::NotEnforced => (WARNING, ", but this kernel has no Landlock"),
+    };
+    say(severity, format_args!("runs as {}, without a right{but}", who));
 }

@@ -67,3 +67,18 @@ pub fn read_some(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> nix::Result<Option<us
         Err(error) => Err(error),
     }
 }
+
+/// Makes a call until the kernel has what it lacked, for who has nobody to report a failure to.
+///
+/// # Errors
+/// Any other error; or nothing can be waited for either, and going on would be a spin.
+pub fn again<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
+    loop {
+        match call() {
+            Err(Errno::EINTR | Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM) => {
+                wait(&mut [], Some(Duration::from_millis(20)))?;
+            }
+            other => return other,
+        }
+    }
+}

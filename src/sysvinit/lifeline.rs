@@ -63,6 +63,8 @@ pub struct Lifeline {
     unread: bool,
     full: bool,
     removed: bool,
+    /// A write failed although somebody reads and there is room: only a write shows that this is over.
+    refused: bool,
     dead: bool,
 }
 
@@ -77,17 +79,37 @@ impl Lifeline {
                 *self = Lifeline { removed: true, dead, ..Lifeline::default() };
                 (!said).then_some(Loud::Dead)
             }
-            Look::Reader => {
-                let ended = core::mem::take(self);
-                let since = ended.gap_since.filter(|_| ended.was_loud)?;
-                Some(Loud::Back(now.saturating_sub(since)))
+            Look::Reader if self.refused => {
+                self.retry_at = None;
+                None
             }
+            Look::Reader => self.back(now),
             Look::Gap | Look::Unread => {
                 self.unread = look == Look::Unread;
                 self.full &= self.unread;
+                self.refused = false;
                 self.gap(now)
             }
         }
+    }
+
+    fn back(&mut self, now: Duration) -> Option<Loud> {
+        let ended = core::mem::take(self);
+        let since = ended.gap_since.filter(|_| ended.was_loud)?;
+        Some(Loud::Back(now.saturating_sub(since)))
+    }
+
+    /// A request was written.
+    pub fn took(&mut self, now: Duration) -> Option<Loud> {
+        if self.refused { self.back(now) } else { None }
+    }
+
+    /// A request could not be written, whatever the descriptor shows.
+    pub fn refused(&mut self, now: Duration, look: Look) -> Option<Loud> {
+        let refused = look == Look::Reader;
+        let said = self.look(now, if refused { Look::Gap } else { look });
+        self.refused = refused && !self.dead;
+        said
     }
 
     fn gap(&mut self, now: Duration) -> Option<Loud> {
@@ -132,7 +154,8 @@ impl Lifeline {
     /// word; of what happens to one that does not read, the newest is enough.
     pub fn open(&self) -> bool {
         let queue = self.unread && !self.full && !self.was_loud;
-        !self.dead && (self.gap_since.is_none() || queue)
+        let retry = self.refused && self.retry_at.is_none();
+        !self.dead && (self.gap_since.is_none() || queue || retry)
     }
 
     /// The FIFO is gone for good.

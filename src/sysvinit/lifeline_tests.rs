@@ -221,3 +221,26 @@ proptest! {
         }
     }
 }
+
+/// Somebody reads, and yet the FIFO takes nothing: looking alone must neither end that nor fall silent.
+#[test]
+fn a_refused_write_is_a_gap_until_one_is_taken() {
+    let mut lifeline = Lifeline::default();
+    let mut said = Vec::new();
+    let mut now = ms(0);
+    while now < ms(75_000) {
+        assert!(lifeline.open(), "{now:?}");
+        said.extend(lifeline.refused(now, Look::Reader).map(|loud| (now, loud)));
+        assert!(!lifeline.open() && lifeline.watch() == Watch::Not);
+        let next = lifeline.next().unwrap();
+        assert!(next >= now + ms(50) && next <= now + ms(1000));
+        now = next;
+        // It is tried again, and stays the same gap.
+        assert_eq!(lifeline.look(now, Look::Reader), None);
+    }
+    assert!(matches!(said[..], [(_, Loud::Gap(_)), (_, Loud::Gap(_))]), "{said:?}");
+    assert_eq!(lifeline.took(now), Some(Loud::Back(now)));
+    assert!(lifeline.open() && lifeline.watch() == Watch::Reader);
+    assert_eq!(lifeline.refused(now, Look::Dead), Some(Loud::Dead));
+    assert!(!lifeline.open() && lifeline.dead());
+}

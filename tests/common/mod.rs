@@ -7,6 +7,7 @@
 mod event;
 pub mod init;
 pub mod jail;
+pub mod lists;
 pub mod machine;
 pub mod sim;
 

@@ -6,6 +6,7 @@
 mod common;
 
 mod failures;
+mod faults;
 mod init;
 mod lines;
 mod outputs;

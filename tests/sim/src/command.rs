@@ -1,5 +1,6 @@
 //! The lines that drive the simulator: pure parsing.
 
+use crate::faults::{self, Fault};
 use crate::lines::Change;
 use nix::errno::Errno;
 use std::time::Duration;
@@ -22,6 +23,10 @@ pub enum Command {
     OpenInit,
     /// The FIFO is removed under everybody's hands.
     UnlinkInit,
+    /// Calls fail.
+    Fail(Fault),
+    /// No call fails any more.
+    FailOff,
     /// End everything.
     Quit,
     /// A remark for the log.
@@ -66,6 +71,8 @@ pub fn parse(line: &str) -> Result<Option<Command>, String> {
     };
     let command = match verb {
         "mark" => Ok(Command::Mark(rest.to_owned())),
+        "fail" if rest == "off" => Ok(Command::FailOff),
+        "fail" => faults::parse(rest).map(Command::Fail),
         "quit" => alone(Command::Quit),
         "stop-init" => alone(Command::StopInit),
         "start-init" => alone(Command::StartInit),
@@ -185,6 +192,8 @@ mod tests {
         assert_eq!(one("close-init"), Command::CloseInit);
         assert_eq!(one("open-init"), Command::OpenInit);
         assert_eq!(one("unlink-init"), Command::UnlinkInit);
+        assert_eq!(one("fail x read EIO"), Command::Fail(faults::parse("x read EIO").unwrap()));
+        assert_eq!(one("fail off"), Command::FailOff);
         assert_eq!(one("quit"), Command::Quit);
         assert_eq!(one("mark  a b"), Command::Mark("a b".to_owned()));
     }
@@ -210,6 +219,7 @@ mod tests {
             "refuse a on EPERM",
             "eio a maybe",
             "quit now",
+            "fail x",
             "hangup a b",
         ] {
             assert!(parse(line).is_err(), "{line}");

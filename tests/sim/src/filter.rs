@@ -45,21 +45,20 @@ pub fn requests(icount: bool) -> Vec<u32> {
     all
 }
 
-/// The program: native ioctl calls with one of `requests` are handed over, all else is allowed.
-pub fn program(requests: &[u32]) -> Vec<libc::sock_filter> {
+/// The program: native ioctl calls with one of `requests` are handed over, and all of `calls`; all else is
+/// allowed.
+pub fn program(requests: &[u32], calls: &[libc::c_long]) -> Vec<libc::sock_filter> {
     let load = |at| line(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, at);
     let equal = |k, yes, no| line(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, yes, no, k);
     let leave = |k| line(libc::BPF_RET | libc::BPF_K, 0, 0, k);
     let ioctl = u32::try_from(libc::SYS_ioctl).unwrap_or(u32::MAX);
     let low = if cfg!(target_endian = "big") { 28 } else { 24 };
     // seccomp_data: nr at 0, arch at 4, the low half of the second argument at 24.
-    let mut all = vec![
-        load(4),
-        equal(ARCH, 1, 0),
-        leave(libc::SECCOMP_RET_ALLOW),
-        load(0),
-        equal(ioctl, 1, 0),
-    ];
+    let mut all = vec![load(4), equal(ARCH, 1, 0), leave(libc::SECCOMP_RET_ALLOW), load(0)];
+    for call in calls.iter().filter_map(|call| u32::try_from(*call).ok()) {
+        all.extend([equal(call, 0, 1), leave(libc::SECCOMP_RET_USER_NOTIF)]);
+    }
+    all.push(equal(ioctl, 1, 0));
     all.extend([leave(libc::SECCOMP_RET_ALLOW), load(low)]);
     for request in requests {
         all.extend([equal(*request, 0, 1), leave(libc::SECCOMP_RET_USER_NOTIF)]);
@@ -103,7 +102,7 @@ mod tests {
     #[test]
     fn only_the_requests_of_native_ioctls_are_handed_over() {
         let known = requests(false);
-        let program = program(&known);
+        let program = program(&known, &[]);
         let ioctl = u32::try_from(libc::SYS_ioctl).unwrap();
         for request in 0x5400..0x5500u32 {
             let want = if known.contains(&request) {
@@ -117,6 +116,13 @@ mod tests {
             assert_eq!(run(&program, ioctl, 0x4000_0003, request.into()), libc::SECCOMP_RET_ALLOW);
             assert_eq!(run(&program, ioctl + 1, ARCH, request.into()), libc::SECCOMP_RET_ALLOW);
         }
+        let write = libc::SYS_write;
+        let faulty = super::program(&known, &[write]);
+        let number = u32::try_from(write).unwrap();
+        assert_eq!(run(&faulty, number, ARCH, 0), libc::SECCOMP_RET_USER_NOTIF);
+        assert_eq!(run(&program, number, ARCH, 0), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(run(&faulty, ioctl, ARCH, TIOCMGET.into()), libc::SECCOMP_RET_USER_NOTIF);
+        assert_eq!(run(&faulty, ioctl, ARCH, 0x5401), libc::SECCOMP_RET_ALLOW);
         assert!(!known.contains(&TIOCGICOUNT) && requests(true).contains(&TIOCGICOUNT));
     }
 }

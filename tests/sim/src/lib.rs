@@ -5,10 +5,11 @@
 //! others. See the README beside this package for the log, the commands and what cannot be modelled.
 //!
 //! Pure: [`lines`], [`command`], [`script`], [`request`], [`schedule`], [`filter`], [`options`]. With
-//! system calls: [`sys`] (all `unsafe` code), [`port`], [`calls`], [`init`], [`process`], [`sim`], [`log`].
+//! system calls: [`sys`] (all `unsafe` code), [`port`], [`calls`], [`faults`], [`init`], [`process`], [`sim`], [`log`].
 
 pub mod calls;
 pub mod command;
+pub mod faults;
 pub mod filter;
 pub mod init;
 pub mod lines;

@@ -55,7 +55,7 @@ fn run(options: &Options) -> io::Result<u8> {
     if options.stdin {
         command.stdin(Stdio::null());
     }
-    let program = filter::program(&filter::requests(options.icount));
+    let program = filter::program(&filter::requests(options.icount), &options.faults);
     let (child, listener) = sys::spawn_filtered(&mut command, program).map_err(|error| {
         let hint = match error.raw_os_error() {
             Some(1 | 13) => " (the filter needs CAP_SYS_ADMIN)",

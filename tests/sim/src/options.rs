@@ -1,9 +1,11 @@
 //! The command line.
 
 use crate::command;
+use crate::faults;
 use crate::lines::Change;
 use lexopt::prelude::*;
 use nix::errno::Errno;
+use nix::libc::c_long;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -26,6 +28,7 @@ CAP_SYS_PTRACE: be root, or root of a user namespace. Exits with COMMAND's statu
   --initctl PATH         play init: make a FIFO there and log each request, decoded
   --icount               answer TIOCGICOUNT (without it the call fails, as on ports that do not count)
   --refuse-miwait[=ERR]  TIOCMIWAIT fails with ENOTTY (default), EINVAL or EIO on every port
+  --faults CALL,...      let these calls of the programs be made to fail, by the command `fail`
   --until-gone           when COMMAND has ended wait for all that it left running; without it they
                          get SIGTERM, and SIGKILL 2 s later
   --with-parent          end as on `quit` when the process that started upsim dies
@@ -42,6 +45,10 @@ Commands, one a line; times are like 3ms, 1.5s, 200us; several lines in one comm
   stop-init | start-init            init does not read its FIFO; reads it again
   close-init | open-init            init closes its end; opens it again, making the FIFO if it is gone
   unlink-init                       remove the FIFO (init keeps the old one open)
+  fail PROCESS CALL ERRNO [COUNT|always] [fd=N] [arg=N]
+                                    this call of the process or thread of this name fails, once or so
+                                    often; only with this first and second argument
+  fail off                          nothing fails any more
   mark TEXT                         a line in the log
   quit                              SIGTERM to all that runs, SIGKILL 2 s later
 
@@ -59,6 +66,8 @@ Log, one line each, fields separated by single spaces, first CLOCK_MONOTONIC in 
                                                     or powerfailnow, powerok, runlevel, setenv (env=...)
   NANOS init bogus ...                              what init would not understand
   NANOS init stop | start | close | open | unlink
+  NANOS fault upsentry write EIO fd=7 tid=4711      a call failed as told by `fail`
+  NANOS fault off                                   nothing fails any more
   NANOS start 4711                                  COMMAND's process id
   NANOS exit STATUS | NANOS exit signal N           COMMAND ended
   NANOS gone                                        nothing runs under the filter any more
@@ -66,7 +75,7 @@ Log, one line each, fields separated by single spaces, first CLOCK_MONOTONIC in 
 ";
 
 /// Words that begin a log line and so cannot name a port.
-const RESERVED: [&str; 6] = ["init", "start", "exit", "gone", "mark", "error"];
+const RESERVED: [&str; 7] = ["init", "fault", "start", "exit", "gone", "mark", "error"];
 
 /// One `--port` with its `--lines`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +109,8 @@ pub struct Options {
     pub icount: bool,
     /// What TIOCMIWAIT fails with.
     pub refuse: Option<Errno>,
+    /// Calls that can be made to fail.
+    pub faults: Vec<c_long>,
     /// Wait for all that the command left.
     pub until_gone: bool,
     /// End with the parent.
@@ -131,6 +142,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Option<Options
                     None => command::REFUSAL,
                 });
             }
+            Long("faults") => options.faults.extend(faults::calls(&parser.value()?.string()?)?),
             Long("until-gone") => options.until_gone = true,
             Long("with-parent") => options.with_parent = true,
             Value(first) => {
@@ -175,7 +187,7 @@ mod tests {
     fn a_full_command_line() {
         let options = parsed(
             "--lines a:cts=1,dcd=1 --port a=/tmp/a --port b=/tmp/b --control c --stdin --script s --log l --trace \
-             --initctl i --icount --refuse-miwait=EINVAL --until-gone --with-parent -- prog -h --port x",
+             --initctl i --icount --faults write,read --refuse-miwait=EINVAL --until-gone --with-parent -- prog -h --port x",
         );
         let options = options.unwrap().unwrap();
         assert_eq!(options.ports.len(), 2);
@@ -183,6 +195,7 @@ mod tests {
         assert_eq!(options.refuse, Some(Errno::EINVAL));
         assert!(options.stdin && options.trace && options.icount);
         assert!(options.until_gone && options.with_parent);
+        assert_eq!(options.faults.len(), 2);
         assert_eq!(options.command, ["prog", "-h", "--port", "x"]);
     }
 
@@ -202,6 +215,7 @@ mod tests {
             "--lines a:cts prog",
             "--refuse-miwait=EPERM prog",
             "--nonsense prog",
+            "--faults execve prog",
         ] {
             assert!(parsed(words).is_err(), "{words}");
         }

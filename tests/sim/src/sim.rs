@@ -4,6 +4,8 @@ mod act;
 
 use crate::calls::{self, Next};
 use crate::command::{self, Command};
+use crate::faults::Faults;
+use crate::filter;
 use crate::init::{self, Init};
 use crate::lines::Change;
 use crate::log::{Log, now};
@@ -14,6 +16,7 @@ use crate::schedule::Schedule;
 use crate::script::Entry;
 use crate::sys::{self, Answer};
 use nix::errno::Errno;
+use nix::libc::{SYS_ioctl, c_long};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::prctl;
@@ -60,6 +63,9 @@ pub struct Sim {
     ports: Vec<Port>,
     log: Log,
     trace: bool,
+    /// The ioctls that are ours; with faults all of them are handed over.
+    requests: Vec<u32>,
+    faults: Faults,
     until_gone: bool,
     parent: Option<Pid>,
     init: Option<Init>,
@@ -95,6 +101,8 @@ impl Sim {
             ports: Vec::new(),
             log,
             trace: options.trace,
+            requests: filter::requests(options.icount),
+            faults: Faults::new(options.faults.clone()),
             until_gone: options.until_gone,
             parent: options.with_parent.then(getppid),
             init: options.initctl.as_deref().map(Init::new).transpose()?,
@@ -260,6 +268,14 @@ impl Sim {
         };
         if events.contains(EpollFlags::EPOLLIN) {
             if let Ok(call) = sys::receive(listener) {
+                if self.faults.serve(&call, listener, &mut self.log) {
+                    return;
+                }
+                let ioctl = c_long::from(call.number) == SYS_ioctl;
+                if !ioctl || !self.requests.contains(&call.request) {
+                    calls::end(listener, call.id, Answer::Continue);
+                    return;
+                }
                 let next =
                     calls::serve(&call, &mut self.ports, listener, &mut self.log, self.trace);
                 if let Next::Break(port, time, id) = next {

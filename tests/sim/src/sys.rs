@@ -22,6 +22,8 @@ pub struct Call {
     pub id: u64,
     /// The thread that made it.
     pub tid: i32,
+    /// Which call.
+    pub number: i32,
     /// Its first argument.
     pub fd: i32,
     /// Its second one.
@@ -64,6 +66,8 @@ pub fn spawn_filtered(
             MsgFlags::empty(),
             None,
         )?;
+        // Exec closes it. Closing it here could be a call that is handed over, with nobody there yet.
+        std::mem::forget(listener);
         Ok(())
     };
     // SAFETY: after the fork the closure runs in a copy of this process, which has one thread, so no
@@ -158,6 +162,7 @@ pub fn receive(listener: &OwnedFd) -> nix::Result<Call> {
     Ok(Call {
         id: notice.id,
         tid: i32::from_ne_bytes(notice.pid.to_ne_bytes()),
+        number: notice.data.nr,
         fd: i32::from_ne_bytes(low(fd).to_ne_bytes()),
         request: low(request),
         arg,

@@ -18,6 +18,15 @@ impl Sim {
                 Some(port) => self.port_command(port, what),
                 None => self.log.note(format_args!("error no port `{name}`")),
             },
+            Command::Fail(fault) => {
+                if let Err(error) = self.faults.arm(fault) {
+                    self.log.note(format_args!("error {error}"));
+                }
+            }
+            Command::FailOff => {
+                self.faults.disarm();
+                self.log.note(format_args!("fault off"));
+            }
             Command::Mark(text) => self.log.note(format_args!("mark {text}")),
             Command::Quit => self.quit(),
             init => self.init_command(&init),
