@@ -133,5 +133,5 @@ pub(super) fn say_confined(who: &str, landlock: RulesetStatus) {
         RulesetStatus::PartiallyEnforced => (NOTICE, "; Landlock in part: older kernel"),
         RulesetStatus::NotEnforced => (WARNING, ", but this kernel has no Landlock"),
     };
-    say(severity, format_args!("runs as {}, without a right{but}", who));
+    say(severity, format_args!("runs as {who}, without a right{but}"));
 }
