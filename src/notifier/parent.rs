@@ -128,7 +128,7 @@ impl Parent {
         self.listen(time);
         self.tell(time);
         if self.link.stage == Stage::Running {
-            let passed = self.gate.pass(time).map_err(Violation::Malformed);
+            let passed = self.gate.pass(time).map_err(Violation::LogLine);
             self.convict_if(passed);
         }
         // The end of the socket can be read again and again.
@@ -245,8 +245,11 @@ impl Parent {
             Violation::Illegal { ups, .. } | Violation::NoState(ups) => self.names.get(ups),
             _ => None,
         };
-        let who = who.map_or("", String::as_str);
-        say(ALERT, format_args!("monitor convicted: {violation} {who}; it is being replaced"));
+        let (space, who) = who.map_or(("", ""), |who| (" ", who));
+        say(
+            ALERT,
+            format_args!("monitor convicted: {violation}{space}{who}; it is being replaced"),
+        );
         self.link.kill();
     }
 
