@@ -306,6 +306,8 @@ fn assemble(config: &Config, opened: Opened, ends: Ends) -> Result<Parent, Strin
         linger: ends.mode.linger,
         remind_at: None,
         blind_at: None,
+        dropped: 0,
+        dropped_at: None,
         began: time,
         stale: false,
         ports_gone: false,

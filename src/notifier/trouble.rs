@@ -23,10 +23,7 @@ impl Parent {
     /// What only a restart mends: ends the process where somebody restarts it, else says so again and
     /// again. On battery a parent that can still tell init stays until it has.
     pub(super) fn trouble(&mut self, time: Duration) -> Option<End> {
-        let dropped = self.sink.dropped().saturating_add(core::mem::take(&mut self.gate.dropped));
-        if dropped > 0 {
-            say(WARNING, format_args!("{dropped} log lines were dropped"));
-        }
+        self.remind_of_dropped(time);
         self.remind_of_blindness(time);
         let gone = self.link.stage == Stage::Gone;
         let dead = self.teller.dead();
@@ -65,6 +62,21 @@ impl Parent {
             self.remind_at = Some(time.saturating_add(REMIND));
         }
         None
+    }
+
+    /// At most one line a second: a monitor that writes too many must not have us write as many.
+    fn remind_of_dropped(&mut self, time: Duration) {
+        let new = self.sink.dropped().saturating_add(core::mem::take(&mut self.gate.dropped));
+        self.dropped = self.dropped.saturating_add(new);
+        if self.dropped == 0 {
+            return;
+        }
+        let at = *self.dropped_at.get_or_insert(time.saturating_add(Duration::from_secs(1)));
+        if time >= at {
+            let dropped = core::mem::take(&mut self.dropped);
+            say(WARNING, format_args!("{dropped} log lines were dropped"));
+            self.dropped_at = None;
+        }
     }
 
     fn remind_of_blindness(&mut self, time: Duration) {
