@@ -36,11 +36,16 @@ pub(super) enum Said {
     Gone,
 }
 
+/// The warden confines itself, or kills, within this.
+const ANSWER: Duration = Duration::from_secs(10);
+
 /// The socket to the warden.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) fd: OwnedFd,
     pub(super) stage: Stage,
+    /// When it was last asked for something.
+    pub(super) asked: Duration,
 }
 
 impl Link {
@@ -66,9 +71,20 @@ impl Link {
     }
 
     /// Has it killed.
-    pub(super) fn kill(&mut self) {
+    pub(super) fn kill(&mut self, now: Duration) {
         self.order(KILL);
-        self.stage = Stage::Killing;
+        (self.stage, self.asked) = (Stage::Killing, now);
+    }
+
+    /// When an answer that is awaited is overdue.
+    pub(super) fn overdue_at(&self) -> Option<Duration> {
+        let waits = matches!(self.stage, Stage::Starting | Stage::Killing);
+        waits.then(|| self.asked.saturating_add(ANSWER))
+    }
+
+    /// The warden is gone, or as good as gone: it may still answer.
+    pub(super) fn lost(&self, now: Duration) -> bool {
+        self.stage == Stage::Gone || self.overdue_at().is_some_and(|at| now >= at)
     }
 
     fn order(&self, byte: u8) {

@@ -132,7 +132,7 @@ impl Parent {
         self.tell(time);
         if self.link.stage == Stage::Running {
             let passed = self.gate.pass(time).map_err(Violation::LogLine);
-            self.convict_if(passed);
+            self.convict_if(time, passed);
         }
         // The end of the socket can be read again and again.
         while self.link.stage != Stage::Gone {
@@ -141,7 +141,7 @@ impl Parent {
         }
         if self.link.stage == Stage::Running {
             let heard = self.guard.silence(time, self.judge.all_on_mains());
-            self.convict_if(heard);
+            self.convict_if(time, heard);
         }
         let hand = self.teller.hand.as_ref().is_none_or(|hand| hand.ready);
         if matches!(self.link.stage, Stage::Pausing(at) if time >= at && hand) {
@@ -162,7 +162,7 @@ impl Parent {
             let length = match process::read_some(self.events.as_fd(), &mut buffer) {
                 Ok(Some(length @ 1..)) => length,
                 Ok(None) => return,
-                Ok(Some(0)) | Err(_) => return self.convict(Violation::Closed),
+                Ok(Some(0)) | Err(_) => return self.convict(time, Violation::Closed),
             };
             for byte in buffer.iter().take(length) {
                 match self.guard.byte(time, *byte) {
@@ -171,7 +171,7 @@ impl Parent {
                         self.judge.event(time, event);
                         self.stale |= event.kind != Kind::Alive;
                     }
-                    Err(violation) => return self.convict(violation),
+                    Err(violation) => return self.convict(time, violation),
                 }
             }
         }
@@ -234,13 +234,13 @@ impl Parent {
         write(Entry { now: word, told: self.judge.last_told(), at, seen: &seen })
     }
 
-    fn convict_if(&mut self, found: Result<(), Violation>) {
+    fn convict_if(&mut self, time: Duration, found: Result<(), Violation>) {
         if let Err(violation) = found {
-            self.convict(violation);
+            self.convict(time, violation);
         }
     }
 
-    fn convict(&mut self, violation: Violation) {
+    fn convict(&mut self, time: Duration, violation: Violation) {
         if self.link.stage != Stage::Running {
             return;
         }
@@ -253,7 +253,10 @@ impl Parent {
             ALERT,
             format_args!("monitor convicted: {violation}{space}{who}; it is being replaced"),
         );
-        self.link.kill();
+        self.link.kill(time);
+        // From here on, and not from its death: that may never be reported.
+        self.judge.blinded(time);
+        self.stale = true;
     }
 
     fn warden_said(&mut self, time: Duration, said: Said) {
@@ -363,7 +366,8 @@ impl Parent {
         let start = self.started.as_ref().map(|_| self.began.saturating_add(START));
         let times =
             [pausing, silence, told, start, self.gate.next(), self.teller.next(), self.blind_at];
-        let times = times.into_iter().chain([self.remind_at, self.dropped_at]).flatten();
+        let overdue = self.link.overdue_at().filter(|at| *at > time);
+        let times = times.into_iter().chain([self.remind_at, overdue, self.dropped_at]).flatten();
         let timeout = times.min().map(|at| at.saturating_sub(now()));
         let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         if self.link.stage != Stage::Gone {

@@ -288,7 +288,7 @@ fn assemble(config: &Config, opened: Opened, ends: Ends) -> Result<Parent, Strin
         guard: Guard::new(config.ups.iter().map(|ups| (ups.name.as_str(), ups.settle))),
         judge: judge(config, &record, actions, time),
         respawn: Respawn::default(),
-        link: Link { fd: ends.link, stage: Stage::Starting },
+        link: Link { fd: ends.link, stage: Stage::Starting, asked: time },
         events: ends.events,
         gate: Gate::new(ends.log),
         teller: Teller {

@@ -25,7 +25,7 @@ impl Parent {
     pub(super) fn trouble(&mut self, time: Duration) -> Option<End> {
         self.remind_of_dropped(time);
         self.remind_of_blindness(time);
-        let gone = self.link.stage == Stage::Gone;
+        let lost = self.link.lost(time);
         let dead = self.teller.dead();
         let ports_gone = core::mem::take(&mut self.ports_gone);
         if ports_gone && self.restarted && self.judge.last_told() == Told::Ok {
@@ -38,27 +38,33 @@ impl Parent {
         if ports_gone {
             say(ALERT, format_args!("every port is gone: nothing is watched; restart upsentry"));
         }
-        if !gone && !dead {
+        if !lost && !dead {
+            if self.remind_at.take().is_some() {
+                say(NOTICE, format_args!("the warden answers again"));
+            }
             return None;
         }
         let calm = self.judge.last_told() == Told::Ok || self.judge.last_told() == Told::Final;
-        if !self.ready || (self.restarted && (dead || calm)) {
-            say(
-                EMERG,
-                format_args!(
-                    "{}; ending",
-                    if dead { "init cannot be told" } else { "the warden is gone" }
-                ),
-            );
+        let gone = self.link.stage == Stage::Gone;
+        if (dead || calm) && (self.restarted || !self.ready) {
+            let what = match (dead, gone) {
+                (true, _) => "init cannot be told",
+                (false, true) => "the warden is gone",
+                (false, false) => "the warden has not answered for 10s",
+            };
+            say(EMERG, format_args!("{what}; ending"));
             return Some(End::Failed);
         }
         if self.remind_at.is_none_or(|at| time >= at) {
-            let what = if dead {
-                "init cannot be told of an outage"
-            } else {
-                "the warden is gone: nothing is watched"
+            let what = match (dead, gone) {
+                (true, _) => "init cannot be told of an outage",
+                (false, true) => "the warden is gone: nothing is watched",
+                (false, false) => "the warden has not answered for 10s: nothing is watched",
             };
-            say(ALERT, format_args!("{what}; restart upsentry"));
+            // That init cannot be told was said when it happened.
+            let first = self.remind_at.is_none() && !dead;
+            let severity = if first { EMERG } else { ALERT };
+            say(severity, format_args!("{what}; restart upsentry"));
             self.remind_at = Some(time.saturating_add(REMIND));
         }
         None
