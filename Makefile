@@ -16,6 +16,7 @@ help:
 	@echo 'make install       to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); after make build'
 	@echo 'make bench         one table of measurements beside their goals; 3 minutes, as root'
 	@echo 'make fuzz          each fuzz target for SECONDS=$(SECONDS)'
+	@echo 'make soak          random outages, kills and stops for SECONDS=$(SECONDS); as root'
 	@echo 'make check-style   formatting and clippy; a warning is an error'
 	@echo 'make clean'
 
@@ -35,6 +36,9 @@ demo: toolchain
 bench: toolchain
 	@sh tests/bench/run
 
+soak: toolchain
+	@UPSENTRY_SOAK=$(SECONDS) RUST_TEST_NOCAPTURE=1 sh tests/run --test soak
+
 fuzz:
 	fuzz/run $(SECONDS)
 
@@ -53,4 +57,4 @@ install:
 clean:
 	$(CARGO) clean
 
-.PHONY: help build toolchain test demo bench fuzz check-style install clean
+.PHONY: help build toolchain test demo bench soak fuzz check-style install clean

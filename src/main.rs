@@ -11,7 +11,7 @@ use nix::unistd::{Gid, Pid, Uid, getppid};
 use upsentry::config::{self, Config, Purpose, cables};
 use upsentry::monitor::{self, Line, Plan, power};
 use upsentry::notifier::reader::{self, Problem};
-use upsentry::notifier::{self, Jail, Mode, check, kill, port};
+use upsentry::notifier::{self, Jail, Mode, check, kill, past, port};
 use upsentry::sys::confine::{MEMORY, NOBODY, Walls, confine};
 use upsentry::sys::text::{complain, show};
 use upsentry::sys::{process, raw};
@@ -27,6 +27,7 @@ Commands:
   test, -t      show the lines and what they mean, a row per change; acts on nothing
   kill, -k      if on battery: send the UPS the signal that cuts the load (needs root; for the
                 last script of a halt); exit 0 sent, 1 failed, 3 mains is on or no line to drive
+  history       the outages of the past: when, how long, what init was told, how they ended
   check         what upsentry would do, as whom, via what, and what is doubtful
   models        the known cables
 
@@ -34,6 +35,7 @@ Options:
   -c FILE       configuration (default /etc/upsentry.conf, else /etc/powstatd.conf)
   -f            stay in the foreground, for init or a supervisor that restarts it
   --log WHERE   stderr or syslog (default: stderr with -f on a terminal, else syslog)
+  --json        history as JSON
   -h, --help    this text
   -V, --version
 
@@ -46,6 +48,7 @@ enum Command {
     Kill,
     Check,
     Models,
+    History,
     Help,
     Version,
 }
@@ -56,6 +59,7 @@ struct Arguments {
     file: Option<PathBuf>,
     foreground: bool,
     log: Option<bool>,
+    json: bool,
 }
 
 fn main() -> ExitCode {
@@ -91,7 +95,7 @@ fn linger(arguments: &Arguments) -> Duration {
 
 fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
     let mut arguments =
-        Arguments { command: Command::Run, file: None, foreground: false, log: None };
+        Arguments { command: Command::Run, file: None, foreground: false, log: None, json: false };
     let mut named = false;
     while let Some(argument) = parser.next()? {
         let command = match argument {
@@ -112,6 +116,10 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
                 });
                 continue;
             }
+            Long("json") => {
+                arguments.json = true;
+                continue;
+            }
             Short('h') | Long("help") => Command::Help,
             Short('V') | Long("version") => Command::Version,
             Short('t') => Command::Test,
@@ -121,8 +129,9 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
                 Some("kill") => Command::Kill,
                 Some("check") => Command::Check,
                 Some("models") => Command::Models,
+                Some("history") => Command::History,
                 Some("help") => Command::Help,
-                Some(later @ ("status" | "history" | "keygen" | "rules")) => {
+                Some(later @ ("status" | "keygen" | "rules")) => {
                     return Err(format!("{later}: not yet in this version").into());
                 }
                 _ => return Err(argument.unexpected()),
@@ -133,6 +142,9 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
             return Err("only one command at a time".into());
         }
         (arguments.command, named) = (command, true);
+    }
+    if arguments.json && arguments.command != Command::History {
+        return Err("--json goes with history".into());
     }
     Ok(arguments)
 }
@@ -146,7 +158,8 @@ fn print(text: &str) -> u8 {
 fn with_config(command: Command, arguments: &Arguments) -> u8 {
     let path = config::find(arguments.file.as_deref());
     let purpose = match command {
-        Command::Test => Purpose::Test,
+        // Both need little of the file.
+        Command::Test | Command::History => Purpose::Test,
         Command::Kill => Purpose::Kill,
         _ => Purpose::Run,
     };
@@ -164,6 +177,9 @@ fn with_config(command: Command, arguments: &Arguments) -> u8 {
     let done = match command {
         Command::Check => Ok(checked(&config)),
         Command::Test => test(&config),
+        Command::History => {
+            past::show(&config.history_file, arguments.json).map(|text| print(&text))
+        }
         Command::Kill => kill::run(&config),
         _ => daemon(&config, arguments),
     };

@@ -212,6 +212,7 @@ fn the_manual_has_the_defaults_of_the_parser() {
         ("chroot", path(&config.chroot)),
         ("state-file", path(&config.state_file)),
         ("pid-file", path(&config.pid_file)),
+        ("history-file", path(&config.history_file)),
         ("kill-hold", time(config.kill_hold)),
     ];
     let parsed: BTreeMap<_, _> =
@@ -475,6 +476,29 @@ fn relative_links_lead_somewhere() {
     assert!(count >= 1);
 }
 
+/// The evidence that docs/initctl.md names, `FILE::TEST` of the tests under sysvinit, is there; and each test
+/// of the FIFO's life is in its table.
+#[test]
+fn the_tests_that_are_named_as_evidence_exist() {
+    let tests = |file: &str| -> BTreeSet<String> {
+        let source = read(&format!("tests/sysvinit/{file}.rs"));
+        let after = source.split("#[test]").skip(1);
+        let names = after.filter_map(|text| text.split_once("fn ")?.1.split_once("()"));
+        names.map(|(name, _)| name.to_owned()).collect()
+    };
+    let page = read("docs/initctl.md");
+    let rows = page.lines().filter(|line| line.starts_with('|'));
+    let named = rows.flat_map(|row| row.split('`')).filter_map(|code| code.split_once("::"));
+    let mut of_fifo = BTreeSet::new();
+    for (file, test) in named {
+        assert!(tests(file).contains(test), "{file}::{test}");
+        if file == "fifo" {
+            of_fifo.insert(test.to_owned());
+        }
+    }
+    assert_eq!(of_fifo, tests("fifo"));
+}
+
 #[test]
 fn every_make_in_the_documentation_is_a_target() {
     let makefile = read("Makefile");
@@ -535,7 +559,7 @@ const WHY: &[(&str, &str)] = &[
     ("parent read", "frames, log lines, signals, answers"),
     ("parent write", "requests to init, one byte to warden or hand, the log"),
     ("parent newfstatat", "the other of the two"),
-    ("parent pwrite64", "what init is told"),
+    ("parent pwrite64", "what init is told, and was"),
     ("parent ftruncate", "stopping"),
     ("parent sendto", "the log"),
     ("parent shutdown", "the end of warden and hand"),

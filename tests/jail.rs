@@ -1205,7 +1205,7 @@ fn expected(name: &str, pids: &std::collections::BTreeMap<&str, u32>) -> Vec<Bpf
                 read: [find("pipe:", "r"), find("socket:", "rw"), find("signalfd", "rw")].concat(),
                 write: [find("socket:", "rw"), find("/stderr", "w")].concat(),
                 stat: Vec::new(),
-                pwrite: find("/state", "rw"),
+                pwrite: [find("/state", "rw"), find("/history", "rw")].concat(),
                 truncate: find("/pid", "w"),
                 send: Vec::new(),
                 shutdown: find("socket:", "rw"),
@@ -1214,10 +1214,14 @@ fn expected(name: &str, pids: &std::collections::BTreeMap<&str, u32>) -> Vec<Bpf
             let mut sockets = fds.shutdown.clone();
             sockets.sort_by_key(|fd| open[fd].0.clone());
             let (hand, link) = (sockets[0], sockets[1]);
-            let pipes = find("pipe:", "r");
+            // Of the history's pipe it has both ends.
+            let same = |fd: &RawFd, other: &RawFd| open[fd].0 == open[other].0;
+            let writes = find("pipe:", "w");
+            let (own, pipes): (Vec<RawFd>, Vec<RawFd>) =
+                find("pipe:", "r").into_iter().partition(|fd| same(fd, &writes[0]));
             vec![notifier::parent(&notifier::Fds {
-                read: vec![pipes[0], pipes[1], link, find("signalfd", "rw")[0], hand],
-                write: vec![link, hand, 2],
+                read: vec![pipes[0], pipes[1], link, find("signalfd", "rw")[0], hand, own[0]],
+                write: vec![link, hand, 2, writes[0]],
                 shutdown: vec![link, hand],
                 ..fds
             })]

@@ -70,7 +70,12 @@ fn rights(daemon: &Daemon, name: &str, pid: u32) {
         _ => user,
     };
     let threads = Status::threads(pid);
-    let count = if name == "upsentry-mon" { 1 + daemon.wanted.ports } else { 1 };
+    let count = match name {
+        "upsentry-mon" => 1 + daemon.wanted.ports,
+        // The one that writes the history.
+        "upsentry" => 2,
+        _ => 1,
+    };
     assert_eq!(threads.len(), count, "threads of {name}");
     for status in threads {
         let is = |field: &str, value: &str| {
@@ -162,6 +167,8 @@ fn open_files(daemon: &Daemon, name: &str, pid: u32) {
         "upsentry" => {
             // The event and the log pipe; the warden's socket; TERM, INT and HUP.
             expected.extend(["pipe r", "pipe r", "socket rw", "signalfd rw", "state rw", "pid w"]);
+            // The history, and both ends of the pipe to the thread that writes it.
+            expected.extend(["history rw", "pipe r", "pipe w"]);
             expected.extend(if wanted.via == "initctl" { ["initctl w"] } else { ["socket rw"] });
             if wanted.background {
                 // Where it said that the start was over.
@@ -233,7 +240,12 @@ fn same_pipes(daemon: &Daemon) {
         pipes.sort();
         pipes
     };
-    let read = pipes("upsentry", "r");
+    let mut read = pipes("upsentry", "r");
+    // The pipe of the history goes to a thread of the same process.
+    let own = pipes("upsentry", "w");
+    let both = read.len();
+    read.retain(|pipe| !own.contains(pipe));
+    assert_eq!(read.len(), both - 1, "{own:?}");
     assert_eq!(read, pipes("upsentry-warden", "w"));
     assert_eq!(read, pipes("upsentry-mon", "w"));
 }

@@ -10,13 +10,14 @@ use std::fs;
 use std::path::Path;
 
 /// Who may name whom; `main.rs` and `lib.rs` stand above all.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("config", &["config"]),
+    ("history", &["history", "ipc"]),
     ("ipc", &["ipc"]),
     ("sysvinit", &["sysvinit"]),
     ("sys", &["sys"]),
     ("monitor", &["monitor", "ipc", "config", "sys"]),
-    ("notifier", &["notifier", "ipc", "sysvinit", "config", "sys"]),
+    ("notifier", &["notifier", "ipc", "sysvinit", "config", "history", "sys"]),
 ];
 
 fn top() -> &'static Path {

@@ -190,6 +190,8 @@ fn machine(path: &Path, file: &File) -> Config {
         chroot: path_of("chroot").unwrap_or_else(|| PathBuf::from("/run/upsentry/empty")),
         state_file: path_of("state-file").unwrap_or_else(|| PathBuf::from("/run/upsentry.state")),
         pid_file: path_of("pid-file").unwrap_or_else(|| PathBuf::from("/run/upsentry.pid")),
+        history_file: path_of("history-file")
+            .unwrap_or_else(|| PathBuf::from("/var/lib/upsentry/history")),
         kill_hold: time("kill-hold").unwrap_or(Duration::from_secs(10)),
         warnings: Vec::new(),
     }

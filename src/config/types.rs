@@ -184,6 +184,8 @@ pub struct Config {
     pub state_file: PathBuf,
     /// Default /run/upsentry.pid.
     pub pid_file: PathBuf,
+    /// Default /var/lib/upsentry/history.
+    pub history_file: PathBuf,
     /// How long `-k` holds the kill signal. Default 10 s.
     pub kill_hold: Duration,
     /// Things to say that do not stop a start, already formatted as `FILE:LINE:COLUMN: warning: …`.

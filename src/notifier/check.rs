@@ -37,7 +37,9 @@ pub fn report(config: &Config) -> Report {
         }
     }
     row(&mut screen, "", &jail(config));
-    let files = format!("state {}, pid {}", config.state_file.display(), config.pid_file.display());
+    let [state, pid, history] =
+        [&config.state_file, &config.pid_file, &config.history_file].map(|path| path.display());
+    let files = format!("state {state}, pid {pid}, history {history}");
     row(&mut screen, "files", &files);
     if let Err(error) = users::resolve(config) {
         remarks.push(format!("{path}: warning: {error}"));

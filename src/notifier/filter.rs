@@ -18,13 +18,14 @@ const ASKED_BEFORE_CLOSE: Arg = Arg::Is(1, F_GETFD.unsigned_abs());
 /// The parent's descriptors, by what it may do with them.
 #[derive(Clone, Debug, Default)]
 pub struct Fds {
-    /// Event pipe, log pipe, signals, the warden's and the hand's socket.
+    /// Event pipe, log pipe, signals, the warden's and the hand's socket, the history's pipe.
     pub read: Vec<RawFd>,
-    /// Init's FIFO, the warden's and the hand's socket, the kernel's log or stderr, the start's pipe.
+    /// Init's FIFO, the warden's and the hand's socket, the kernel's log or stderr, the start's pipe, the
+    /// history's pipe.
     pub write: Vec<RawFd>,
     /// Init's FIFO: is it still linked?
     pub stat: Vec<RawFd>,
-    /// The state file.
+    /// The state file, the history.
     pub pwrite: Vec<RawFd>,
     /// The pid file, emptied at the end.
     pub truncate: Vec<RawFd>,

@@ -129,11 +129,15 @@ impl Gate {
         (self.bytes >= BYTES).then(|| self.second.saturating_add(SECOND))
     }
 
-    /// Passes on what is there, within the bounds.
+    /// Passes on what is there, within the bounds; `heard` gets every line, also one that is dropped.
     ///
     /// # Errors
     /// Not a log line.
-    pub(super) fn pass(&mut self, now: Duration) -> Result<(), Malformed> {
+    pub(super) fn pass(
+        &mut self,
+        now: Duration,
+        heard: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), Malformed> {
         let mut buffer = [0; 1024];
         while self.open(now) {
             let Ok(Some(length @ 1..)) = process::read_some(self.fd.as_fd(), &mut buffer) else {
@@ -144,6 +148,7 @@ impl Gate {
                 let Some((severity, line)) = self.decoder.push(*byte)? else {
                     continue;
                 };
+                heard(line);
                 if self.lines < LINES {
                     self.lines = self.lines.saturating_add(1);
                     quote(severity, line);

@@ -125,7 +125,9 @@ impl Sink {
                     (Some(Err(nix::Error::EAGAIN | nix::Error::ENOBUFS)), _) => false,
                     (_, Some(kmsg)) => {
                         self.dead.store(true, Ordering::Relaxed);
-                        nix::unistd::write(kmsg, text.bytes()).is_ok()
+                        // Without its end the kernel shows a line only when the next one comes.
+                        let line = Text::<{ LONGEST + 1 }>::new(format_args!("{text}\n"));
+                        nix::unistd::write(kmsg, line.bytes()).is_ok()
                     }
                     _ => false,
                 }

@@ -3,6 +3,7 @@
 
 mod absent;
 pub mod check;
+mod chronicle;
 pub mod filter;
 mod hand;
 pub mod kill;
@@ -10,6 +11,7 @@ mod link;
 pub mod logging;
 mod open;
 mod parent;
+pub mod past;
 pub mod port;
 pub mod reader;
 mod start;

@@ -11,11 +11,13 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::{FallocateFlags, FcntlArg, Flock, FlockArg, OFlag, fallocate, fcntl, open};
 use nix::libc::O_NOFOLLOW;
 use nix::sys::stat::{Mode, SFlag, fstat};
+use nix::unistd::pipe2;
 
 use crate::config::{Config, Ups, Via, Watch};
+use crate::history::record::BOUND;
 use crate::notifier::port::{self, Problem};
 use crate::notifier::state::{Record, StateFile, Unusable};
 use crate::notifier::users::{self, Users};
@@ -37,6 +39,8 @@ pub(super) struct Opened {
     pub(super) fifo: Option<OwnedFd>,
     pub(super) state: StateFile,
     pub(super) record: Record,
+    /// `Err`: why none is kept.
+    pub(super) history: Result<History, String>,
     pub(super) null: OwnedFd,
 }
 
@@ -72,7 +76,45 @@ impl Opened {
         };
         let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null");
         let null = null.map_err(|error| format!("/dev/null: {error}"))?.into();
-        Ok(Opened { route, users, ttys, set_at, fifo, state, record, null })
+        let history = History::open(&config.history_file);
+        Ok(Opened { route, users, ttys, set_at, fifo, state, record, history, null })
+    }
+}
+
+/// The history file, and the pipe to the thread that will write it.
+#[derive(Debug)]
+pub(super) struct History {
+    pub(super) file: Flock<File>,
+    pub(super) from: OwnedFd,
+    /// Never waits.
+    pub(super) to: OwnedFd,
+}
+
+impl History {
+    /// Opens and locks it, makes its directory, and reserves what it may grow to.
+    ///
+    /// # Errors
+    /// Why not. The machine is watched all the same.
+    fn open(path: &Path) -> Result<History, String> {
+        let said = |error: &dyn std::fmt::Display| format!("history {}: {error}", path.display());
+        if let Some(directory) = path.parent() {
+            let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(directory);
+            made.map_err(|error| said(&error))?;
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o644);
+        let file = options.custom_flags(O_NOFOLLOW).open(path).map_err(|error| said(&error))?;
+        let meta = file.metadata().map_err(|error| said(&error))?;
+        if !meta.is_file() || meta.uid() != 0 {
+            return Err(said(&"is not a plain file of root's"));
+        }
+        let file = Flock::lock(file, FlockArg::LockExclusiveNonblock);
+        let file = file.map_err(|(_, error)| said(&error))?;
+        // Not every file system can; then the disk may be full when a line comes.
+        let _ = fallocate(&*file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, BOUND);
+        let (from, to) = pipe2(OFlag::O_CLOEXEC).map_err(|error| said(&error))?;
+        fcntl(&to, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(|error| said(&error))?;
+        Ok(History { file, from, to })
     }
 }
 
@@ -149,6 +191,9 @@ pub(super) fn fifo(path: &Path) -> Result<OwnedFd, String> {
     if kind != SFlag::S_IFIFO || meta.st_uid != 0 {
         return Err(format!("initctl {shown}: is not a FIFO of root's"));
     }
+    // One page, and room in it is reported only when it is empty: so poll says whether init has read what it
+    // was told. Where that is refused, because much is waiting in it, it says so only once it is full.
+    let _ = fcntl(&fd, FcntlArg::F_SETPIPE_SZ(1));
     Ok(fd)
 }
 

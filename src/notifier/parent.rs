@@ -8,22 +8,24 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
-use nix::time::{ClockId, clock_gettime};
 
-use crate::ipc::frame::Kind;
+use crate::history::record::Cause;
+use crate::ipc::frame::{Kind, Malformed};
 use crate::ipc::guard::{Guard, Violation};
-use crate::ipc::judge::{Judge, Tell};
+use crate::ipc::judge::{Feed, Judge, Tell};
 use crate::ipc::legal::Power;
 use crate::ipc::orders::{EXIT_PORTS_GONE, EXIT_UNCONFINED};
 use crate::ipc::respawn::Respawn;
 use crate::ipc::told::{Told, Word};
+use crate::notifier::chronicle::{Chronicle, Said as History};
 use crate::notifier::filter::Fds;
 use crate::notifier::link::{Gate, Link, Said, Stage, discard};
 use crate::notifier::logging::{ALERT, EMERG, NOTICE, Sink, WARNING, say};
 use crate::notifier::state::{Entry, StateFile};
 use crate::notifier::teller::Teller;
 use crate::notifier::trouble;
-use crate::sys::{now, process, raw};
+use crate::sys::{now, process, raw, unix_time};
+use crate::sysvinit::lifeline::Watch;
 
 /// A start that has no first state by then has failed to report one, but goes on.
 const START: Duration = Duration::from_secs(20);
@@ -34,6 +36,9 @@ const KILLED: u8 = 9;
 #[derive(Debug)]
 pub(super) struct Parent {
     pub(super) names: Vec<String>,
+    pub(super) chronicle: Option<Chronicle>,
+    /// Index of the UPS that was last seen to change.
+    pub(super) moved: usize,
     pub(super) guard: Guard,
     pub(super) judge: Judge,
     pub(super) respawn: Respawn,
@@ -89,18 +94,23 @@ impl Parent {
         let (log_write, log_send) = self.sink.descriptors();
         let started = self.started.as_ref().map(AsRawFd::as_raw_fd);
         let signals = self.signals.as_fd().as_raw_fd();
+        let history = self.chronicle.as_ref().map(Chronicle::descriptors);
         let read = [self.events.as_raw_fd(), self.gate.fd.as_raw_fd(), link, signals];
         Fds {
-            read: read.into_iter().chain(hand).collect(),
+            read: read.into_iter().chain(hand).chain(history.map(|[from, ..]| from)).collect(),
             write: [link]
                 .into_iter()
                 .chain(hand)
                 .chain(fifo)
                 .chain(log_write)
                 .chain(started)
+                .chain(history.map(|[_, to, _]| to))
                 .collect(),
             stat: fifo.into_iter().collect(),
-            pwrite: vec![self.state.fd().as_raw_fd()],
+            pwrite: [self.state.fd().as_raw_fd()]
+                .into_iter()
+                .chain(history.map(|[_, _, file]| file))
+                .collect(),
             truncate: self.pid_file.iter().map(AsRawFd::as_raw_fd).collect(),
             send: log_send.into_iter().collect(),
             shutdown: [link].into_iter().chain(hand).collect(),
@@ -131,7 +141,7 @@ impl Parent {
         self.listen(time);
         self.tell(time);
         if self.link.stage == Stage::Running {
-            let passed = self.gate.pass(time).map_err(Violation::LogLine);
+            let passed = self.hear(time).map_err(Violation::LogLine);
             self.convict_if(time, passed);
         }
         // The end of the socket can be read again and again.
@@ -151,6 +161,9 @@ impl Parent {
         self.teller.tick(time);
         self.tell(time);
         self.keep_record();
+        if let Some(chronicle) = &mut self.chronicle {
+            chronicle.write(time);
+        }
         self.report(time);
         self.signalled().or_else(|| self.trouble(time))
     }
@@ -170,11 +183,24 @@ impl Parent {
                     Ok(Some(event)) => {
                         self.judge.event(time, event);
                         self.stale |= event.kind != Kind::Alive;
+                        if !matches!(event.kind, Kind::Alive | Kind::Notice) {
+                            self.moved = event.ups;
+                        }
                     }
                     Err(violation) => return self.convict(time, violation),
                 }
             }
         }
+    }
+
+    /// Passes the monitor's log on; its words on an event go into the history too.
+    fn hear(&mut self, time: Duration) -> Result<(), Malformed> {
+        let Parent { gate, chronicle, .. } = self;
+        gate.pass(time, &mut |line| {
+            if let Some(chronicle) = chronicle {
+                chronicle.heard(line);
+            }
+        })
     }
 
     /// Tells init what it must hear now.
@@ -192,6 +218,22 @@ impl Parent {
             self.record(tell.word);
             self.stale = false;
             self.say_told(tell);
+            self.chronicle_told(tell);
+        }
+    }
+
+    fn chronicle_told(&mut self, tell: Tell) {
+        let on_battery = |feed: &Feed| matches!(feed.last, Some(Power::Battery | Power::Low));
+        let blind = |feed: &Feed| feed.blind_since.is_some() && on_battery(feed);
+        let (cause, ups) = match (tell.insist, tell.blind, tell.word) {
+            (true, ..) => (Cause::Insist, None),
+            (_, true, _) => (Cause::Blind, self.judge.feeds().iter().position(blind)),
+            (_, _, Word::Shutdown) => (Cause::Asked, None),
+            _ => (Cause::Seen, None),
+        };
+        let said = History { word: tell.word, cause, ups: ups.unwrap_or(self.moved) };
+        if let Some(chronicle) = &mut self.chronicle {
+            chronicle.told(said);
         }
     }
 
@@ -227,7 +269,7 @@ impl Parent {
         word: Word,
         write: impl FnOnce(Entry<'_>) -> std::io::Result<()>,
     ) -> std::io::Result<()> {
-        let at = clock_gettime(ClockId::CLOCK_REALTIME).map_or(0, |time| time.tv_sec());
+        let at = unix_time();
         let feeds = self.judge.feeds().iter().zip(&self.names);
         let seen = feeds.map(|(feed, name)| (name.as_str(), feed.last, feed.blind_since.is_some()));
         let seen: Vec<_> = seen.collect();
@@ -266,7 +308,7 @@ impl Parent {
                 // All that it wrote before its death is in the pipes by now.
                 self.listen(time);
                 if self.link.stage == Stage::Running {
-                    let _ = self.gate.pass(time);
+                    let _ = self.hear(time);
                     say(WARNING, format_args!("monitor ended: {}", Death(how)));
                 }
                 self.bury(time, how, stage == Stage::Killing);
@@ -379,9 +421,14 @@ impl Parent {
                 fds.push(PollFd::new(self.gate.fd.as_fd(), PollFlags::POLLIN));
             }
         }
-        if let Some(fifo) = self.teller.fifo.as_ref().filter(|fifo| fifo.line.watch()) {
-            // Only POLLERR: nobody reads it any more.
-            fds.push(PollFd::new(fifo.fd.as_fd(), PollFlags::empty()));
+        if let Some(fifo) = &self.teller.fifo {
+            let flags = match fifo.line.watch() {
+                Watch::Not => None,
+                // POLLERR comes unasked.
+                Watch::Reader => Some(PollFlags::empty()),
+                Watch::Room => Some(PollFlags::POLLOUT),
+            };
+            fds.extend(flags.map(|flags| PollFd::new(fifo.fd.as_fd(), flags)));
         }
         if let Some(hand) = self.teller.hand.as_ref().filter(|hand| !hand.dead) {
             fds.push(PollFd::new(hand.fd.as_fd(), PollFlags::POLLIN));

@@ -52,12 +52,9 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Config, Problem> {
     let received = File::from(ours).take(LARGEST).read_to_end(&mut bytes);
     received.map_err(|error| Problem::Failed(error.to_string()))?;
     match waitpid(child, None).map_err(failed)? {
-        WaitStatus::Exited(_, 0) => match postcard::take_from_bytes(&bytes) {
-            Ok((config, [])) => Ok(config),
-            _ => Err(Problem::Failed(
-                "the reader of the configuration gave no configuration".to_owned(),
-            )),
-        },
+        WaitStatus::Exited(_, 0) => decode(&bytes).ok_or_else(|| {
+            Problem::Failed("the reader of the configuration gave no configuration".to_owned())
+        }),
         WaitStatus::Exited(_, FAULTY) => {
             Err(Problem::Faulty(String::from_utf8_lossy(&bytes).into_owned()))
         }
@@ -66,6 +63,18 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Config, Problem> {
             String::from_utf8_lossy(&bytes)
         ))),
     }
+}
+
+/// A configuration for [`decode`].
+pub fn encode(config: &Config) -> Option<Vec<u8>> {
+    postcard::to_allocvec(config).ok()
+}
+
+/// What the child handed back: a configuration and nothing after it.
+pub fn decode(bytes: &[u8]) -> Option<Config> {
+    postcard::take_from_bytes(bytes)
+        .ok()
+        .and_then(|(config, rest)| rest.is_empty().then_some(config))
 }
 
 /// The child: gives up every right, then parses.
@@ -87,9 +96,7 @@ fn read(path: &Path, file: File, mode: u32, purpose: Purpose, result: OwnedFd) -
     });
     let mut result = File::from(result);
     let (status, bytes) = match confined.map(|()| config::load_open(path, file, mode, purpose)) {
-        Ok(Ok(config)) => {
-            postcard::to_allocvec(&config).map_or((1, Vec::new()), |bytes| (0, bytes))
-        }
+        Ok(Ok(config)) => encode(&config).map_or((1, Vec::new()), |bytes| (0, bytes)),
         Ok(Err(failure)) => (FAULTY, format!("{failure}\n").into_bytes()),
         Err(error) => (1, error.into_bytes()),
     };

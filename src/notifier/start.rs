@@ -17,6 +17,7 @@ use crate::ipc::judge::{self, Feed, FeedSettings, Judge};
 use crate::ipc::respawn::Respawn;
 use crate::ipc::told::Told;
 use crate::notifier::absent::{self, Part};
+use crate::notifier::chronicle::Chronicle;
 use crate::notifier::filter;
 use crate::notifier::hand::Hand;
 use crate::notifier::link::{Gate, Link, Stage};
@@ -30,7 +31,7 @@ use crate::notifier::via::{self, Actions, Init};
 use crate::sys::cage::Cage;
 use crate::sys::confine::{self, MEMORY, Walls};
 use crate::sys::text::complain;
-use crate::sys::{at, filter as seccomp, now, process, raw};
+use crate::sys::{at, filter as seccomp, now, process, raw, unix_time};
 use crate::sysvinit::lifeline::Lifeline;
 
 /// How the command line wants it.
@@ -144,6 +145,9 @@ fn greet(config: &Config, opened: &Opened, doubts: &[String], sink: &Sink) {
     );
     for warning in config.warnings.iter().chain(doubts) {
         say(WARNING, format_args!("{warning}"));
+    }
+    if let Err(error) = &opened.history {
+        say(WARNING, format_args!("{error}; no history is kept"));
     }
     for (ups, _) in config.ups.iter().zip(&opened.ttys).filter(|(_, tty)| tty.is_none()) {
         let Watch::Line(path) = &ups.watch;
@@ -280,11 +284,15 @@ fn assemble(config: &Config, opened: Opened, ends: Ends) -> Result<Parent, Strin
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
     let signals = signals.map_err(at("signalfd"))?;
     let actions = opened.route.actions;
-    let Opened { users, fifo, state, record, null, ttys, .. } = opened;
+    let Opened { users, fifo, state, record, history, null, ttys, .. } = opened;
+    let names: Vec<String> = config.ups.iter().map(|ups| ups.name.clone()).collect();
+    let chronicle = history.ok().map(|history| Chronicle::new(history, state.boot(), &names));
     // The jail's from here on. Closing it is all: exclusiveness stays with who still holds it.
     drop(ttys);
-    let parent = Parent {
-        names: config.ups.iter().map(|ups| ups.name.clone()).collect(),
+    let mut parent = Parent {
+        names,
+        chronicle,
+        moved: 0,
         guard: Guard::new(config.ups.iter().map(|ups| (ups.name.as_str(), ups.settle))),
         judge: judge(config, &record, actions, time),
         respawn: Respawn::default(),
@@ -316,7 +324,7 @@ fn assemble(config: &Config, opened: Opened, ends: Ends) -> Result<Parent, Strin
     parent
         .begin()
         .map_err(|error| format!("state file {}: {error}", config.state_file.display()))?;
-    confine_parent(&parent, &users.notifier, &config.chroot, null)?;
+    confine_parent(&mut parent, &users.notifier, &config.chroot, null, record.fresh)?;
     Ok(parent)
 }
 
@@ -343,10 +351,11 @@ fn judge(config: &Config, record: &Record, actions: Actions, time: Duration) -> 
 
 /// Takes everything from the parent but what it holds.
 fn confine_parent(
-    parent: &Parent,
+    parent: &mut Parent,
     who: &Identity,
     root: &Path,
     null: OwnedFd,
+    fresh: bool,
 ) -> Result<(), String> {
     let fds = parent.descriptors();
     let program = filter::parent(&fds).compile()?;
@@ -367,9 +376,13 @@ fn confine_parent(
         memory: MEMORY,
         scoped: true,
     };
+    raw::one_arena();
     let landlock = confine::confine(&walls)?;
     speak_of_panics();
     say_confined(who, landlock);
+    if let Some(chronicle) = &mut parent.chronicle {
+        chronicle.begin((now(), unix_time()), fresh)?;
+    }
     seccomp::install(&program)
 }
 

@@ -43,6 +43,11 @@ impl Boot {
             init: init.unwrap_or("").to_owned(),
         }
     }
+
+    /// In a word, for the history.
+    pub fn tag(&self) -> String {
+        format!("{}-{}", self.id.get(..8).unwrap_or("?"), self.init)
+    }
 }
 
 /// What a state file of this boot says.
@@ -52,11 +57,13 @@ pub struct Record {
     pub told: Told,
     /// Per UPS name, what was last seen of it.
     pub seen: Vec<(String, Power)>,
+    /// Nothing was written in this boot before.
+    pub fresh: bool,
 }
 
 impl Default for Record {
     fn default() -> Record {
-        Record { told: Told::Ok, seen: Vec::new() }
+        Record { told: Told::Ok, seen: Vec::new(), fresh: true }
     }
 }
 
@@ -169,6 +176,11 @@ impl StateFile {
         self.file.write_all_at(&bytes, 0)
     }
 
+    /// The boot in a word, for the history.
+    pub fn boot(&self) -> String {
+        self.boot.tag()
+    }
+
     /// Its descriptor.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
@@ -189,7 +201,10 @@ fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// Reads a record; an empty file is a record of nothing.
-fn read(text: &str, boot: &Boot) -> Result<Record, Unusable> {
+///
+/// # Errors
+/// It is another boot's, torn, or not ours.
+pub fn read(text: &str, boot: &Boot) -> Result<Record, Unusable> {
     if text.is_empty() {
         return Ok(Record::default());
     }
@@ -209,7 +224,7 @@ fn read(text: &str, boot: &Boot) -> Result<Record, Unusable> {
         let power = powers.into_iter().find(|power| letter == power.letter().to_string())?;
         Some((name.to_owned(), power))
     });
-    Ok(Record { told: told.ok_or(foreign)?, seen: seen.collect() })
+    Ok(Record { told: told.ok_or(foreign)?, seen: seen.collect(), fresh: false })
 }
 
 #[cfg(test)]

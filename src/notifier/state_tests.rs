@@ -62,7 +62,7 @@ fn what_is_written_is_read_back_in_one_length_and_locks_others_out() {
     let (_, record) = StateFile::open(&path, 2).unwrap();
     assert_eq!(
         record.unwrap(),
-        Record { told: Told::Final, seen: vec![("a".to_owned(), Power::Low)] }
+        Record { told: Told::Final, seen: vec![("a".to_owned(), Power::Low)], fresh: false }
     );
     std::fs::remove_file(&path).unwrap();
 }

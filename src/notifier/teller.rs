@@ -22,6 +22,10 @@ use crate::sysvinit::request::{Command, Message};
 const TRIES: u8 = 3;
 /// ... so far apart.
 const PAUSE: Duration = Duration::from_secs(10);
+/// A word that the hand could not write or signal (a full /run) is tried so often, without end ...
+const AGAIN: Duration = Duration::from_secs(1);
+/// ... and that is said so often.
+const REMIND: Duration = Duration::from_secs(60);
 
 /// Init's FIFO, held for months.
 #[derive(Debug)]
@@ -41,12 +45,23 @@ pub(super) struct HandLink {
     /// It is gone.
     pub(super) dead: bool,
     tries: u8,
-    again_at: Option<Duration>,
+    /// What to ask for again, and when.
+    again: Option<(Duration, u8)>,
+    /// Its last word failed: when to say so again.
+    failing: Option<Duration>,
 }
 
 impl HandLink {
     pub(super) fn new(fd: OwnedFd) -> HandLink {
-        HandLink { fd, asked: None, ready: false, dead: false, tries: 0, again_at: None }
+        HandLink {
+            fd,
+            asked: None,
+            ready: false,
+            dead: false,
+            tries: 0,
+            again: None,
+            failing: None,
+        }
     }
 
     fn ask(&mut self, byte: u8) -> bool {
@@ -54,7 +69,21 @@ impl HandLink {
             return false;
         }
         self.asked = Some(byte);
+        // A newer word takes the place of one that failed.
+        self.again = None;
         write(&self.fd, &[byte]).is_ok()
+    }
+
+    /// Neither file nor signal went out.
+    fn failed(&mut self, now: Duration, byte: u8) {
+        self.again = Some((now.saturating_add(AGAIN), byte));
+        if self.failing.is_none_or(|at| now >= at) {
+            self.failing = Some(now.saturating_add(REMIND));
+            say(
+                EMERG,
+                format_args!("the powerstatus file could not be written, or init not signalled"),
+            );
+        }
     }
 }
 
@@ -117,7 +146,10 @@ impl Teller {
         let message = Message::new(command, self.sleep_time);
         match write(&fifo.fd, message.bytes()) {
             Ok(length) if length == message.bytes().len() => true,
-            _ => {
+            result => {
+                if result == Err(Errno::EAGAIN) {
+                    fifo.line.full();
+                }
                 self.look(now);
                 false
             }
@@ -168,16 +200,22 @@ impl Teller {
         }
         let [answer] = byte;
         hand.ready = true;
-        let halting = hand.asked.take() == Some(Word::Shutdown.byte());
+        let asked = hand.asked.take();
+        let halting = asked == Some(Word::Shutdown.byte());
         match (answer, halting) {
-            (DONE, false) => {}
+            (DONE, false) => {
+                if hand.failing.take().is_some() {
+                    say(NOTICE, format_args!("init was told after all"));
+                }
+            }
             (DONE, true) => say(NOTICE, format_args!("the halt command ended with status 0")),
             (UNREAD, false) => {
                 say(EMERG, format_args!("init did not read the powerstatus file within 10s"));
             }
             (status, true) => {
                 hand.tries = hand.tries.saturating_sub(1);
-                hand.again_at = (hand.tries > 0).then(|| now.saturating_add(PAUSE));
+                let again = (now.saturating_add(PAUSE), Word::Shutdown.byte());
+                hand.again = (hand.tries > 0).then_some(again);
                 let more = if hand.tries > 0 { "again in 10s" } else { "no more tries" };
                 match status {
                     FAILED => say(
@@ -191,24 +229,24 @@ impl Teller {
                     ),
                 }
             }
-            (_, false) => say(
-                EMERG,
-                format_args!("the powerstatus file could not be written, or init not signalled"),
-            ),
+            (_, false) => {
+                if let Some(asked) = asked {
+                    hand.failed(now, asked);
+                }
+            }
         }
     }
 
     /// Does what is due without a new word.
     pub(super) fn tick(&mut self, now: Duration) {
         // Each time that we are awake anyway, so that a FIFO that was removed is found before an outage.
-        if self.fifo.as_ref().is_some_and(|fifo| fifo.line.next().is_none_or(|at| now >= at)) {
+        if self.fifo.as_ref().is_some_and(|fifo| fifo.line.due(now)) {
             self.look(now);
         }
-        let hand = self.hand.as_mut();
-        if let Some(hand) = hand.filter(|hand| hand.again_at.is_some_and(|at| now >= at)) {
-            hand.again_at = None;
-            if !hand.ask(Word::Shutdown.byte()) {
-                say(ERROR, format_args!("the halt command could not be tried again"));
+        let Some(hand) = &mut self.hand else { return };
+        if let Some((_, byte)) = hand.again.take_if(|(at, _)| now >= *at) {
+            if !hand.ask(byte) {
+                say(ERROR, format_args!("the hand could not be asked again"));
             }
         }
     }
@@ -216,7 +254,7 @@ impl Teller {
     /// When [`Teller::tick`] has something to do.
     pub(super) fn next(&self) -> Option<Duration> {
         let line = self.fifo.as_ref().and_then(|fifo| fifo.line.next());
-        let hand = self.hand.as_ref().and_then(|hand| hand.again_at);
+        let hand = self.hand.as_ref().and_then(|hand| hand.again.map(|(at, _)| at));
         [line, hand].into_iter().flatten().min()
     }
 
@@ -236,7 +274,8 @@ impl Teller {
     }
 }
 
-/// What the descriptor shows: POLLERR exactly while nobody reads the FIFO, no link once it was removed.
+/// What the descriptor shows: POLLERR exactly while nobody has the FIFO open for reading, no link once it was
+/// removed, and no room (it holds one page, see `open::fifo`) until init has read what was written.
 fn look(fd: BorrowedFd<'_>) -> Look {
     let mut fds = [PollFd::new(fd, PollFlags::POLLOUT)];
     if process::wait(&mut fds, Some(Duration::ZERO)).is_err() {
@@ -252,8 +291,10 @@ fn look(fd: BorrowedFd<'_>) -> Look {
         }
     };
     match (linked, seen.contains(PollFlags::POLLERR), seen.contains(PollFlags::POLLOUT)) {
-        (false, _, _) => Look::Dead,
+        (_, false, false) => Look::Unread,
         (true, false, true) => Look::Reader,
-        (true, _, _) => Look::Gap,
+        (false, false, true) => Look::Removed,
+        (true, true, _) => Look::Gap,
+        (false, true, _) => Look::Dead,
     }
 }

@@ -118,6 +118,9 @@ impl Parent {
             }
             left.retain(|fd| !matches!(process::read_some(*fd, &mut [0; 2]), Ok(Some(0)) | Err(_)));
         }
+        if let Some(chronicle) = &self.chronicle {
+            chronicle.finish(deadline);
+        }
         if let Some(pid_file) = &self.pid_file {
             let _ = pid_file.set_len(0);
         }

@@ -19,6 +19,11 @@ pub fn now() -> Duration {
     clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
 }
 
+/// Wall-clock seconds since 1970, for people to read; 0 if the kernel refuses, which it never does.
+pub fn unix_time() -> i64 {
+    clock_gettime(ClockId::CLOCK_REALTIME).map_or(0, |time| time.tv_sec())
+}
+
 /// An error with the step that failed, for the start's messages.
 pub fn at(step: &str) -> impl Fn(nix::Error) -> String + '_ {
     move |error| format!("{step}: {error}")

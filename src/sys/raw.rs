@@ -191,6 +191,18 @@ pub fn one_arena() {
     }
 }
 
+/// Local time: year, month (1..=12), day, hour, minute, second. The C library reads the zone's file at the
+/// first call only.
+pub fn local(unix: i64) -> Option<[c_int; 6]> {
+    let time = libc::time_t::try_from(unix).ok()?;
+    // SAFETY: all of it is integers and a pointer that nobody follows, for which zero is a value.
+    let mut parts: libc::tm = unsafe { core::mem::zeroed() };
+    // SAFETY: both point to valid values of their types; the result is one of them or null.
+    let done = unsafe { !libc::localtime_r(&raw const time, &raw mut parts).is_null() };
+    let (year, month) = (parts.tm_year.checked_add(1900)?, parts.tm_mon.checked_add(1)?);
+    done.then_some([year, month, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec])
+}
+
 /// The Landlock ABI of this kernel.
 ///
 /// # Errors

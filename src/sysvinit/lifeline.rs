@@ -2,7 +2,7 @@
 //!
 //! What happens to it was observed on sysvinit 3.06: a re-executed or signalled init (`telinit u`,
 //! SIGUSR1, SIGUSR2) leaves a gap in which the descriptor shows POLLERR and its inode still has a link;
-//! an unlinked FIFO (no link) never comes back for us.
+//! an unlinked FIFO (no link) never comes back for us once init has let go of it. docs/initctl.md tells all.
 
 use core::time::Duration;
 
@@ -20,9 +20,13 @@ const LOUD_AGAIN: Duration = Duration::from_secs(60);
 pub enum Look {
     /// Somebody reads it.
     Reader,
-    /// Nobody reads it (POLLERR, EPIPE), or it is full (EAGAIN); its inode has a link.
+    /// Somebody has it open, and has not read what was written last.
+    Unread,
+    /// Nobody has it open for reading (POLLERR, EPIPE); its inode has a link.
     Gap,
-    /// Its inode has no link: nobody will ever read it again.
+    /// Its inode has no link; whoever has it open still reads it, until init looks at its path.
+    Removed,
+    /// Its inode has no link, and nobody has it open: nobody will ever read it again.
     Dead,
 }
 
@@ -33,8 +37,19 @@ pub enum Loud {
     Gap(Duration),
     /// Init reads again after a gap of so long (NOTICE).
     Back(Duration),
-    /// The FIFO is gone (EMERG, once).
+    /// The FIFO was removed (EMERG, once): soon, or now, nobody reads it.
     Dead,
+}
+
+/// What to have poll report of the descriptor. POLLERR comes unasked, and is level-triggered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// Nothing at all: in a gap it would wake us without end.
+    Not,
+    /// That the last reader has gone.
+    Reader,
+    /// That it has been read empty.
+    Room,
 }
 
 /// State of the held descriptor.
@@ -45,6 +60,9 @@ pub struct Lifeline {
     retry_at: Option<Duration>,
     loud_at: Option<Duration>,
     was_loud: bool,
+    unread: bool,
+    full: bool,
+    removed: bool,
     dead: bool,
 }
 
@@ -53,16 +71,22 @@ impl Lifeline {
     pub fn look(&mut self, now: Duration, look: Look) -> Option<Loud> {
         match look {
             _ if self.dead => None,
-            Look::Dead => {
-                *self = Lifeline { dead: true, ..Lifeline::default() };
-                Some(Loud::Dead)
+            Look::Removed | Look::Dead => {
+                let said = self.removed;
+                let dead = look == Look::Dead;
+                *self = Lifeline { removed: true, dead, ..Lifeline::default() };
+                (!said).then_some(Loud::Dead)
             }
             Look::Reader => {
                 let ended = core::mem::take(self);
                 let since = ended.gap_since.filter(|_| ended.was_loud)?;
                 Some(Loud::Back(now.saturating_sub(since)))
             }
-            Look::Gap => self.gap(now),
+            Look::Gap | Look::Unread => {
+                self.unread = look == Look::Unread;
+                self.full &= self.unread;
+                self.gap(now)
+            }
         }
     }
 
@@ -79,9 +103,14 @@ impl Lifeline {
         Some(Loud::Gap(now.saturating_sub(since)))
     }
 
-    /// Whether to watch the descriptor with poll: not in a gap, because POLLERR is level-triggered.
-    pub fn watch(&self) -> bool {
-        self.gap_since.is_none() && !self.dead
+    /// What to wait for.
+    pub fn watch(&self) -> Watch {
+        match (self.gap_since, self.unread) {
+            _ if self.dead => Watch::Not,
+            (None, _) => Watch::Reader,
+            (Some(_), true) => Watch::Room,
+            (Some(_), false) => Watch::Not,
+        }
     }
 
     /// When to look again although nothing was reported.
@@ -89,9 +118,21 @@ impl Lifeline {
         self.retry_at
     }
 
-    /// A request may be written now.
+    /// Whether to look now: what poll would report may have happened each time that we are awake.
+    pub fn due(&self, now: Duration) -> bool {
+        self.watch() != Watch::Not || self.retry_at.is_some_and(|at| now >= at)
+    }
+
+    /// A request was refused (EAGAIN): none is written until all have been read.
+    pub fn full(&mut self) {
+        self.full = true;
+    }
+
+    /// A request may be written now: also behind others, for a while. An init that is only busy hears every
+    /// word; of what happens to one that does not read, the newest is enough.
     pub fn open(&self) -> bool {
-        self.watch()
+        let queue = self.unread && !self.full && !self.was_loud;
+        !self.dead && (self.gap_since.is_none() || queue)
     }
 
     /// The FIFO is gone for good.

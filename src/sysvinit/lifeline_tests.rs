@@ -27,8 +27,9 @@ fn run(
 fn with_a_reader_it_is_open_watched_and_silent() {
     let mut lifeline = Lifeline::default();
     for step in 0..3 {
-        assert!(lifeline.open() && lifeline.watch() && !lifeline.dead());
-        assert_eq!(lifeline.next(), None);
+        assert!(lifeline.open() && !lifeline.dead());
+        assert_eq!((lifeline.watch(), lifeline.next()), (Watch::Reader, None));
+        assert!(lifeline.due(ms(step)));
         assert_eq!(lifeline.look(ms(step), Look::Reader), None);
     }
 }
@@ -40,10 +41,45 @@ fn a_gap_is_neither_open_nor_watched_and_is_looked_at_from_50_ms_to_1_s() {
     let mut now = ms(1000);
     for delay in [50, 100, 200, 400, 800, 1000, 1000, 1000] {
         assert_eq!(lifeline.look(now, Look::Gap), None);
-        assert!(!lifeline.open() && !lifeline.watch() && !lifeline.dead());
-        assert_eq!(lifeline.next(), Some(now + ms(delay)));
+        assert!(!lifeline.open() && !lifeline.dead());
+        assert_eq!((lifeline.watch(), lifeline.next()), (Watch::Not, Some(now + ms(delay))));
+        assert!(!lifeline.due(now + ms(delay - 1)) && lifeline.due(now + ms(delay)));
         now += ms(delay);
     }
+}
+
+/// What was written has not been read: that can be watched. More is written behind it until init is loudly
+/// missed, or until no more fits.
+#[test]
+fn unread_is_a_gap_whose_end_can_be_watched() {
+    for full in [false, true] {
+        let mut lifeline = Lifeline::default();
+        if full {
+            lifeline.full();
+        }
+        for step in [0, 1, 9999] {
+            assert_eq!(lifeline.look(ms(step), Look::Unread), None);
+            assert!(lifeline.due(ms(step)) && !lifeline.dead());
+            assert_eq!((lifeline.watch(), lifeline.open()), (Watch::Room, !full));
+        }
+        let loud = lifeline.look(ms(10_000), Look::Unread);
+        assert_eq!(loud, Some(Loud::Gap(ms(10_000))));
+        assert_eq!((lifeline.watch(), lifeline.open()), (Watch::Room, false));
+        let back = lifeline.look(ms(11_000), Look::Reader);
+        assert_eq!(back, Some(Loud::Back(ms(11_000))));
+        assert_eq!((lifeline.watch(), lifeline.open()), (Watch::Reader, true));
+    }
+}
+
+#[test]
+fn the_reader_may_go_with_something_unread() {
+    let mut lifeline = Lifeline::default();
+    lifeline.full();
+    assert_eq!(lifeline.look(ms(0), Look::Unread), None);
+    assert_eq!(lifeline.look(ms(10), Look::Gap), None);
+    assert_eq!((lifeline.watch(), lifeline.open()), (Watch::Not, false));
+    assert_eq!(lifeline.look(ms(20), Look::Unread), None);
+    assert_eq!((lifeline.watch(), lifeline.open()), (Watch::Room, true));
 }
 
 #[test]
@@ -51,7 +87,7 @@ fn a_short_gap_ends_without_a_word_and_starts_afresh() {
     let mut lifeline = Lifeline::default();
     assert_eq!(run(&mut lifeline, ms(0), ms(5000), Look::Gap), []);
     assert_eq!(lifeline.look(ms(5001), Look::Reader), None);
-    assert!(lifeline.open() && lifeline.watch());
+    assert!(lifeline.open());
     assert_eq!(lifeline.next(), None);
     // The next gap has a new start, a first retry of 50 ms and its own ten seconds.
     assert_eq!(lifeline.look(ms(6000), Look::Gap), None);
@@ -102,10 +138,25 @@ fn dead_is_said_once_and_is_final() {
         assert_eq!(lifeline.look(ms(30_000), Look::Dead), Some(Loud::Dead));
         for look in [Look::Dead, Look::Gap, Look::Reader] {
             assert_eq!(lifeline.look(ms(90_000), look), None);
-            assert!(lifeline.dead() && !lifeline.open() && !lifeline.watch());
-            assert_eq!(lifeline.next(), None);
+            assert!(lifeline.dead() && !lifeline.open() && !lifeline.due(ms(95_000)));
+            assert_eq!((lifeline.watch(), lifeline.next()), (Watch::Not, None));
         }
     }
+}
+
+/// Removed, and init still reads: loud at once, told as long as that lasts, then dead without more words.
+#[test]
+fn removed_is_said_once_and_open_until_it_is_dead() {
+    let mut lifeline = Lifeline::default();
+    assert_eq!(lifeline.look(ms(0), Look::Removed), Some(Loud::Dead));
+    for (at, look) in [(1, Look::Removed), (2, Look::Unread), (5, Look::Unread)] {
+        assert_eq!(lifeline.look(ms(at), look), None);
+        assert!(lifeline.open() && !lifeline.dead());
+    }
+    assert_eq!(lifeline.look(ms(6), Look::Removed), None);
+    assert_eq!((lifeline.open(), lifeline.watch(), lifeline.next()), (true, Watch::Reader, None));
+    assert_eq!(lifeline.look(ms(9), Look::Dead), None);
+    assert!(lifeline.dead() && !lifeline.open());
 }
 
 proptest! {
@@ -115,22 +166,32 @@ proptest! {
     fn any_history(looks in prop::collection::vec((0..30_000_u64, 0..30_u8), 1..60)) {
         let mut lifeline = Lifeline::default();
         let (mut now, mut since, mut loud, mut dead) = (ms(0), None, false, false);
+        let mut removed = false;
         for (gap, look) in looks {
             now += ms(gap);
-            let look = match look { 0 => Look::Dead, 1..12 => Look::Reader, _ => Look::Gap };
+            let look = match look {
+                0 => Look::Dead,
+                1 => Look::Removed,
+                2..12 => Look::Reader,
+                12..20 => Look::Unread,
+                _ => Look::Gap,
+            };
             let said = lifeline.look(now, look);
             if dead {
                 prop_assert_eq!(said, None);
                 continue;
             }
             match look {
-                Look::Dead => { dead = true; prop_assert_eq!(said, Some(Loud::Dead)); }
+                Look::Removed | Look::Dead => {
+                    prop_assert_eq!(said, (!removed).then_some(Loud::Dead));
+                    (since, loud, removed, dead) = (None, false, true, look == Look::Dead);
+                }
                 Look::Reader => {
                     let back = since.filter(|_| loud).map(|since| Loud::Back(now - since));
                     prop_assert_eq!(said, back);
-                    (since, loud) = (None, false);
+                    (since, loud, removed) = (None, false, false);
                 }
-                Look::Gap => {
+                Look::Gap | Look::Unread => {
                     let start = *since.get_or_insert(now);
                     if let Some(said) = said {
                         prop_assert!(now - start >= ms(10_000));
@@ -141,11 +202,21 @@ proptest! {
                     }
                 }
             }
-            prop_assert_eq!(lifeline.open(), look == Look::Reader);
-            prop_assert_eq!(lifeline.watch(), look == Look::Reader);
+            let open = match look {
+                Look::Reader | Look::Removed => true,
+                Look::Unread => !loud,
+                Look::Gap | Look::Dead => false,
+            };
+            prop_assert_eq!(lifeline.open(), open);
+            let watch = match look {
+                Look::Reader | Look::Removed => Watch::Reader,
+                Look::Unread => Watch::Room,
+                Look::Gap | Look::Dead => Watch::Not,
+            };
+            prop_assert_eq!(lifeline.watch(), watch);
             prop_assert_eq!(lifeline.dead(), look == Look::Dead);
             let due = lifeline.next().map(|at| at - now);
-            prop_assert_eq!(due.is_some(), look == Look::Gap);
+            prop_assert_eq!(due.is_some(), matches!(look, Look::Gap | Look::Unread));
             prop_assert!(due.is_none_or(|due| (ms(50)..=ms(1000)).contains(&due)));
         }
     }

@@ -31,7 +31,7 @@ pub const INSIDE: &str = "/run/rig";
 
 /// Runs outside, as the simulator's command: makes the namespaces, then does what it is told.
 const OUTSIDE: &str = r#"
-unshare --pid --fork --kill-child --mount --mount-proc --uts --ipc --net /bin/sh "$1/boot" "$1" "$2" &
+unshare --pid --fork --kill-child --mount --mount-proc --uts --ipc --net /bin/sh "$1/boot" "$1" &
 while IFS= read -r line; do eval "$line"; done
 "#;
 
@@ -58,7 +58,9 @@ for node in null zero full random urandom console; do
 done
 mount --rbind /dev/pts "$rig/dev/pts"
 mount --move "$rig/dev" /dev
-exec env -i PATH=/sbin:/usr/sbin:/bin:/usr/bin SELINUX_INIT=YES "$2"
+# What init runs on `telinit u`, wherever it was run from itself.
+if [ -e /sbin/init ]; then mount --bind "$rig/init" /sbin/init; fi
+exec env -i PATH=/sbin:/usr/sbin:/bin:/usr/bin SELINUX_INIT=YES /run/rig/init
 "#;
 
 /// What every line of the inittab runs: one line of the log, and nothing else.
@@ -281,9 +283,13 @@ impl SysvInit {
         setup.write("scripts", "");
         write_executable(&setup, "script", SCRIPT);
         write_executable(&setup, "respawn", &RESPAWN.replace("DAEMON", DAEMON));
+        // Copies, under the name by which each knows what it is: a test may put another in init's place.
+        for name in ["init", "telinit"] {
+            fs::copy(&init, setup.path(name)).expect("a copy of init");
+        }
         let words = ["-s", "KILL", LIMIT, "/bin/sh", "-c", OUTSIDE, "outside"];
         let mut words = words.map(OsStr::new).to_vec();
-        words.extend([dir.as_os_str(), init.as_os_str()]);
+        words.push(dir.as_os_str());
         let mut rig = Self { rig: setup.start("timeout", &words), init: 0, jobs: 0, seen: 0 };
         rig.expect("rc2", "-");
         rig.init = rig.find_init();
@@ -316,7 +322,8 @@ impl SysvInit {
     /// may say one of these otherwise; its path inside. All else is as by default, in a /run of its own.
     pub fn config(&self, more: &str) -> String {
         let mut text = format!("watch {INSIDE}/ups\nfail cts 0\nlow dcd 1\nsense dsr 1\n{more}\n");
-        let quick = "settle 100ms\ndebounce 0ms\nlow-after 0ms\nuser 64001\nnotifier-user 64002\n";
+        let quick = "settle 100ms\ndebounce 0ms\nlow-after 0ms\nuser 64001\nnotifier-user 64002\n\
+                     history-file /run/rig/history\n";
         for line in quick.lines() {
             let name = line.split(' ').next();
             if !more.lines().any(|other| other.split(' ').next() == name) {

@@ -475,12 +475,13 @@ impl Wanted {
         let [user, notifier] = USERS;
         let path = |name: &str| setup.path(name).display().to_string();
         let mut text = format!(
-            "user {user}\nnotifier-user {notifier}\nchroot {}\nstate-file {}\npid-file {}\n\
+            "user {user}\nnotifier-user {notifier}\nchroot {}\nstate-file {}\npid-file {}\nhistory-file {}\n\
              powerstatus {}\ninitctl {}\nvia {}\nsettle 50ms\nfail cts 0\nlow dcd 0\n\
              cable-grace 0s\n{more}\n",
             path("empty"),
             path("state"),
             path("pid"),
+            path("history"),
             path("powerstatus"),
             path("initctl"),
             self.via,

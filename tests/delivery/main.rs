@@ -9,9 +9,13 @@ mod common;
 
 mod delays;
 mod flapping;
+mod history;
 mod kill;
+mod log;
 mod ports;
 mod restart;
 mod rig;
+mod storm;
 mod table;
 mod thousand;
+mod watch;

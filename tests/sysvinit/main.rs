@@ -6,6 +6,7 @@
 mod common;
 
 mod command;
+mod fifo;
 mod initctl;
 mod life;
 mod signal;
@@ -43,6 +44,16 @@ fn assert_filtered(process: &Process, rig: &SysvInit) {
     assert_eq!(process.number("Seccomp"), 2, "{}", process.name);
     let own = process.number("Seccomp_filters") - rig.init().number("Seccomp_filters");
     assert!(own >= 1, "{}: no filter of its own", process.name);
+}
+
+/// Leaves no byte of the rig's /run free; `/run/filler` is what takes them.
+fn fill_run(rig: &mut SysvInit) {
+    let ran = rig.run("mount -o remount,size=256k /run");
+    assert_eq!(ran.status, 0, "{ran:?}");
+    rig.run("dd if=/dev/zero of=/run/filler bs=4k");
+    let full = std::fs::write(rig.inside("/run/more"), "x").expect_err("there is room left");
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    std::fs::remove_file(rig.inside("/run/more")).expect("an empty file");
 }
 
 /// Names of the daemon's processes, sorted.

@@ -208,7 +208,7 @@ fn one_wrong_line() {
 
 #[test]
 fn every_directive_of_a_later_version_is_known() {
-    for name in "kill-command poll primary listen port key-file slave-wait kill-wait history-file \
+    for name in "kill-command poll primary listen port key-file slave-wait kill-wait \
                  status-socket ups-conf rule rules notify notify-command notify-user"
         .split_whitespace()
     {

@@ -214,7 +214,7 @@ fn machine_directives_stand_anywhere() {
     let config = good(
         "insist 30s\nups a\nvia initctl\nwatch ttyS0\ninitctl /x/i\nmodel power99\npowerstatus /x/p\n\
          halt /sbin/shutdown -hP \"a b\" now\ntell ok none\ntell fail ok\ntell low runlevel 0\ntell shutdown halt\n\
-         sleep-time 7s\nuser mon\nnotifier-user 77\nchroot /x/c\nstate-file /x/s\npid-file /x/d\nkill-hold 3s\n",
+         sleep-time 7s\nuser mon\nnotifier-user 77\nchroot /x/c\nstate-file /x/s\npid-file /x/d\nhistory-file /x/h\nkill-hold 3s\n",
     );
     assert_eq!(config.via, Some(Via::Initctl));
     assert_eq!(config.initctl, Some("/x/i".into()));
@@ -234,6 +234,7 @@ fn machine_directives_stand_anywhere() {
     );
     assert_eq!(config.chroot, Path::new("/x/c"));
     assert_eq!(config.state_file, Path::new("/x/s"));
+    assert_eq!(config.history_file, Path::new("/x/h"));
     assert_eq!(config.pid_file, Path::new("/x/d"));
 }
 
@@ -249,6 +250,7 @@ fn machine_defaults() {
     assert_eq!(config.notifier_user, UserSpec::Name("_upsentryd".into()));
     assert_eq!(config.chroot, Path::new("/run/upsentry/empty"));
     assert_eq!(config.state_file, Path::new("/run/upsentry.state"));
+    assert_eq!(config.history_file, Path::new("/var/lib/upsentry/history"));
     assert_eq!(config.pid_file, Path::new("/run/upsentry.pid"));
 }
 

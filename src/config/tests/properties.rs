@@ -37,7 +37,7 @@ fn survive(text: &str) {
 fn word() -> impl Strategy<Value = String> {
     let known = "ups watch model fail low sense init kill break debounce settle fail-after ok-after low-after \
                  cable-grace shutdown-after deadtime blind-after power password need via initctl powerstatus \
-                 halt tell insist sleep-time user notifier-user chroot state-file pid-file kill-hold slave \
+                 halt tell insist sleep-time user notifier-user chroot state-file pid-file history-file kill-hold slave \
                  listen rule cts dsr dcd cd rng ri dtr rts 0 1 2 1 0 ttyS0 ttyS1 power99 nut-7 940-0023A \
                  20ms 2s 5m 1h 60 signal command runlevel none ok shutdown root a b /x /sbin/halt # \" \"a b\"";
     let known: Vec<String> = known.split(' ').map(str::to_owned).collect();

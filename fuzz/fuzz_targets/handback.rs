@@ -1,0 +1,27 @@
+//! What the process that parses the configuration hands back to root: any bytes; and any configuration,
+//! which must come back as it was.
+
+#![no_main]
+
+use std::path::Path;
+
+use libfuzzer_sys::fuzz_target;
+use upsentry::config::{Purpose, parse};
+use upsentry::notifier::reader::{decode, encode};
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Some(config) = decode(bytes) {
+        // Numbers have more than one form, so only what was written is compared.
+        let written = encode(&config).expect("what was read can be written");
+        assert_eq!(encode(&decode(&written).expect("ours")).as_deref(), Some(&written[..]));
+    }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        if let Ok(config) = parse(Path::new("/etc/upsentry.conf"), text, Purpose::Test) {
+            let written = encode(&config).expect("a configuration can be written");
+            let again = decode(&written).expect("what was written can be read");
+            assert_eq!(format!("{config:?}"), format!("{again:?}"));
+            // Nothing may follow it.
+            assert!(decode(&[&written[..], &[0]].concat()).is_none());
+        }
+    }
+});
