@@ -115,9 +115,13 @@ fn little_code_runs_with_privilege() {
 
 #[test]
 fn every_crate_has_its_reason_above_it() {
-    for path in
-        ["Cargo.toml", "tests/sim/Cargo.toml", "tests/bench/Cargo.toml", "tests/demo/Cargo.toml"]
-    {
+    for path in [
+        "Cargo.toml",
+        "tests/sim/Cargo.toml",
+        "tests/bench/Cargo.toml",
+        "tests/demo/Cargo.toml",
+        "tests/evil/Cargo.toml",
+    ] {
         let Ok(text) = fs::read_to_string(top().join(path)) else {
             panic!("no {path}");
         };

@@ -29,6 +29,8 @@ pub fn alive_interval(all_on_mains: bool) -> Duration {
 pub enum Violation {
     /// A byte that no frame has there.
     Malformed(Malformed),
+    /// The same on the log pipe.
+    LogLine(Malformed),
     /// A name that is not configured, or for `H` not the first UPS's.
     UnknownName(Kind),
     /// The table forbids this kind in this state.
@@ -52,16 +54,13 @@ impl core::fmt::Display for Violation {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Violation::Malformed(error) => write!(f, "malformed frame: {error}"),
+            Violation::LogLine(error) => write!(f, "malformed log line: {error}"),
             Violation::UnknownName(kind) => {
                 write!(f, "{} for an unknown name", char::from(kind.letter()))
             }
             Violation::Illegal { kind, ups } => {
-                write!(
-                    f,
-                    "{} is not legal now for UPS {}",
-                    char::from(kind.letter()),
-                    ups.saturating_add(1)
-                )
+                let (letter, number) = (char::from(kind.letter()), ups.saturating_add(1));
+                write!(f, "{letter} is not legal now for UPS {number}")
             }
             Violation::TooFast => write!(f, "too many frames"),
             Violation::Silent => write!(f, "no sign of life"),

@@ -36,6 +36,9 @@ pub(super) enum Said {
     Gone,
 }
 
+/// The warden confines itself, or kills, within this.
+const ANSWER: Duration = Duration::from_secs(10);
+
 /// The socket to the warden.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -43,14 +46,16 @@ pub(super) struct Link {
     pub(super) stage: Stage,
     /// KILL could not be written; when to try again. Without it we would wait for the death for ever.
     kill_at: Option<Duration>,
+    /// When it was last asked for something.
+    asked: Duration,
 }
 
 /// A call that failed is tried again so much later.
 pub(super) const AGAIN: Duration = Duration::from_millis(100);
 
 impl Link {
-    pub(super) fn new(fd: OwnedFd) -> Link {
-        Link { fd, stage: Stage::Starting, kill_at: None }
+    pub(super) fn new(fd: OwnedFd, now: Duration) -> Link {
+        Link { fd, stage: Stage::Starting, kill_at: None, asked: now }
     }
 
     /// Reads one message; `None`: none is there.
@@ -80,7 +85,20 @@ impl Link {
         // If it is the warden's death, the next read reports it.
         let written = write(&self.fd, &[KILL]);
         self.kill_at = written.is_err().then(|| now.saturating_add(AGAIN));
-        self.stage = Stage::Killing;
+        if self.stage != Stage::Killing {
+            (self.stage, self.asked) = (Stage::Killing, now);
+        }
+    }
+
+    /// When an answer that is awaited is overdue.
+    pub(super) fn overdue_at(&self) -> Option<Duration> {
+        let waits = matches!(self.stage, Stage::Starting | Stage::Killing);
+        waits.then(|| self.asked.saturating_add(ANSWER))
+    }
+
+    /// The warden is gone, or as good as gone: it may still answer.
+    pub(super) fn lost(&self, now: Duration) -> bool {
+        self.stage == Stage::Gone || self.overdue_at().is_some_and(|at| now >= at)
     }
 
     /// When [`Link::again`] has something to do.

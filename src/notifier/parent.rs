@@ -60,6 +60,9 @@ pub(super) struct Parent {
     /// When to remind of trouble, and of blindness.
     pub(super) remind_at: Option<Duration>,
     pub(super) blind_at: Option<Duration>,
+    /// Log lines that were lost, and when to say so.
+    pub(super) dropped: u64,
+    pub(super) dropped_at: Option<Duration>,
     pub(super) began: Duration,
     /// The state file does not say what was seen last.
     pub(super) stale: bool,
@@ -142,7 +145,7 @@ impl Parent {
         self.listen(time);
         self.tell(time);
         if self.link.stage == Stage::Running {
-            let passed = self.hear(time).map_err(Violation::Malformed);
+            let passed = self.hear(time).map_err(Violation::LogLine);
             self.convict_if(time, passed);
         }
         // The end of the socket can be read again and again.
@@ -294,9 +297,15 @@ impl Parent {
             Violation::Illegal { ups, .. } | Violation::NoState(ups) => self.names.get(ups),
             _ => None,
         };
-        let who = who.map_or("", String::as_str);
-        say(ALERT, format_args!("monitor convicted: {violation} {who}; it is being replaced"));
+        let (space, who) = who.map_or(("", ""), |who| (" ", who));
+        say(
+            ALERT,
+            format_args!("monitor convicted: {violation}{space}{who}; it is being replaced"),
+        );
         self.link.kill(time);
+        // From here on, and not from its death: that may never be reported.
+        self.judge.blinded(time);
+        self.stale = true;
     }
 
     fn warden_said(&mut self, time: Duration, said: Said) {
@@ -411,7 +420,9 @@ impl Parent {
         let start = self.started.as_ref().map(|_| late.max(time.saturating_add(AGAIN)));
         let times =
             [pausing, silence, told, start, self.gate.next(), self.teller.next(), self.blind_at];
-        let times = times.into_iter().chain([self.remind_at, self.link.next()]).flatten();
+        let overdue = self.link.overdue_at().filter(|at| *at > time);
+        let more = [self.remind_at, self.link.next(), overdue, self.dropped_at];
+        let times = times.into_iter().chain(more).flatten();
         let timeout = times.min().map(|at| at.saturating_sub(now()));
         let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         if self.link.stage != Stage::Gone {

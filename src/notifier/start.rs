@@ -296,7 +296,7 @@ fn assemble(config: &Config, opened: Opened, ends: Ends) -> Result<Parent, Strin
         guard: Guard::new(config.ups.iter().map(|ups| (ups.name.as_str(), ups.settle))),
         judge: judge(config, &record, actions, time),
         respawn: Respawn::default(),
-        link: Link::new(ends.link),
+        link: Link::new(ends.link, time),
         events: ends.events,
         gate: Gate::new(ends.log),
         teller: Teller {
@@ -314,6 +314,8 @@ fn assemble(config: &Config, opened: Opened, ends: Ends) -> Result<Parent, Strin
         linger: ends.mode.linger,
         remind_at: None,
         blind_at: None,
+        dropped: 0,
+        dropped_at: None,
         began: time,
         stale: false,
         ports_gone: false,

@@ -24,12 +24,9 @@ impl Parent {
     /// What only a restart mends: ends the process where somebody restarts it, else says so again and
     /// again. On battery a parent that can still tell init stays until it has.
     pub(super) fn trouble(&mut self, time: Duration) -> Option<End> {
-        let dropped = self.sink.dropped().saturating_add(core::mem::take(&mut self.gate.dropped));
-        if dropped > 0 {
-            say(WARNING, format_args!("{dropped} log lines were dropped"));
-        }
+        self.remind_of_dropped(time);
         self.remind_of_blindness(time);
-        let gone = self.link.stage == Stage::Gone;
+        let lost = self.link.lost(time);
         let dead = self.teller.dead();
         let ports_gone = core::mem::take(&mut self.ports_gone);
         if ports_gone && self.restarted && self.judge.last_told() == Told::Ok {
@@ -42,30 +39,51 @@ impl Parent {
         if ports_gone {
             say(ALERT, format_args!("every port is gone: nothing is watched; restart upsentry"));
         }
-        if !gone && !dead {
+        if !lost && !dead {
+            if self.remind_at.take().is_some() {
+                say(NOTICE, format_args!("the warden answers again"));
+            }
             return None;
         }
         let calm = self.judge.last_told() == Told::Ok || self.judge.last_told() == Told::Final;
-        if !self.ready || (self.restarted && (dead || calm)) {
-            say(
-                EMERG,
-                format_args!(
-                    "{}; ending",
-                    if dead { "init cannot be told" } else { "the warden is gone" }
-                ),
-            );
+        let gone = self.link.stage == Stage::Gone;
+        if (dead || calm) && (self.restarted || !self.ready) {
+            let what = match (dead, gone) {
+                (true, _) => "init cannot be told",
+                (false, true) => "the warden is gone",
+                (false, false) => "the warden has not answered for 10s",
+            };
+            say(EMERG, format_args!("{what}; ending"));
             return Some(End::Failed);
         }
         if self.remind_at.is_none_or(|at| time >= at) {
-            let what = if dead {
-                "init cannot be told of an outage"
-            } else {
-                "the warden is gone: nothing is watched"
+            let what = match (dead, gone) {
+                (true, _) => "init cannot be told of an outage",
+                (false, true) => "the warden is gone: nothing is watched",
+                (false, false) => "the warden has not answered for 10s: nothing is watched",
             };
-            say(ALERT, format_args!("{what}; restart upsentry"));
+            // That init cannot be told was said when it happened.
+            let first = self.remind_at.is_none() && !dead;
+            let severity = if first { EMERG } else { ALERT };
+            say(severity, format_args!("{what}; restart upsentry"));
             self.remind_at = Some(time.saturating_add(REMIND));
         }
         None
+    }
+
+    /// At most one line a second: a monitor that writes too many must not have us write as many.
+    fn remind_of_dropped(&mut self, time: Duration) {
+        let new = self.sink.dropped().saturating_add(core::mem::take(&mut self.gate.dropped));
+        self.dropped = self.dropped.saturating_add(new);
+        if self.dropped == 0 {
+            return;
+        }
+        let at = *self.dropped_at.get_or_insert(time.saturating_add(Duration::from_secs(1)));
+        if time >= at {
+            let dropped = core::mem::take(&mut self.dropped);
+            say(WARNING, format_args!("{dropped} log lines were dropped"));
+            self.dropped_at = None;
+        }
     }
 
     fn remind_of_blindness(&mut self, time: Duration) {

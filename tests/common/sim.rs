@@ -354,25 +354,31 @@ pub fn below(root: u32) -> Vec<u32> {
 /// one), else what lies beside the tests.
 pub fn upsim() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| {
-        if let Some(path) = std::env::var_os("UPSIM") {
-            return path.into();
-        }
-        // target/PROFILE/deps/TEST
-        let test = std::env::current_exe().expect("our own path");
-        let profile = test.parent().and_then(Path::parent).expect("target/PROFILE");
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "upsim", "--manifest-path"]);
-        build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
-        build.arg("--target-dir").arg(profile.parent().expect("target"));
-        if profile.ends_with("release") {
-            build.arg("--release");
-        }
-        let built = build.stdin(Stdio::null()).status().is_ok_and(|status| status.success());
-        let path = profile.join("upsim");
-        assert!(built || path.exists(), "no simulator: `cargo build -p upsim` failed");
-        path
-    })
+    PATH.get_or_init(|| std::env::var_os("UPSIM").map_or_else(|| built("upsim"), PathBuf::from))
+}
+
+/// The daemon with a hostile jail.
+pub fn upevil() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| built("upevil"))
+}
+
+/// A package of this workspace and its program of the same name.
+fn built(package: &str) -> PathBuf {
+    // target/PROFILE/deps/TEST
+    let test = std::env::current_exe().expect("our own path");
+    let profile = test.parent().and_then(Path::parent).expect("target/PROFILE");
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--package", package, "--manifest-path"]);
+    build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+    build.arg("--target-dir").arg(profile.parent().expect("target"));
+    if profile.ends_with("release") {
+        build.arg("--release");
+    }
+    let built = build.stdin(Stdio::null()).status().is_ok_and(|status| status.success());
+    let path = profile.join(package);
+    assert!(built || path.exists(), "`cargo build -p {package}` failed");
+    path
 }
 
 /// A program that lies beside the simulator: `probe` or `bareloop`.
