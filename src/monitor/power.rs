@@ -19,7 +19,7 @@ const JUMP: Duration = Duration::from_millis(100);
 const REFILL: Duration = Duration::from_secs(60);
 
 /// What the configuration says of one UPS's lines and times.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub struct Settings {
     /// The conditions.
     pub wiring: Wiring,
@@ -66,7 +66,7 @@ impl Settings {
 }
 
 /// The machine for one UPS.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Ups {
     set: Settings,
     /// When the first reading came: late after a slow start, or in a new monitor.

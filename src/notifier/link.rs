@@ -1,4 +1,4 @@
-//! The parent's end of the warden: which generation lives, and what the log pipe may cost.
+//! The parent's end of the warden, and what the log pipe may cost.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -6,41 +6,15 @@ use std::time::Duration;
 use nix::unistd::write;
 
 use crate::ipc::frame::{Decoder, LogLines, Malformed};
-use crate::ipc::orders::{DEAD, GO, GO_IN_OUTAGE, KILL, READY};
+use crate::ipc::keeper::Said;
+use crate::ipc::orders::{DEAD, READY};
 use crate::notifier::logging::quote;
 use crate::sys::process;
-
-/// Where the current generation of the monitor stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// The warden is not confined yet.
-    Starting,
-    /// The next monitor starts then.
-    Pausing(Duration),
-    /// A monitor runs.
-    Running,
-    /// The warden was told to kill it.
-    Killing,
-    /// The warden itself is gone.
-    Gone,
-}
-
-/// What the warden said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Said {
-    /// Confined.
-    Ready,
-    /// The monitor is dead: a signal number, or 0x80 and its exit status.
-    Dead(u8),
-    /// The warden is gone, or not itself.
-    Gone,
-}
 
 /// The socket to the warden.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) fd: OwnedFd,
-    pub(super) stage: Stage,
 }
 
 impl Link {
@@ -59,19 +33,8 @@ impl Link {
         Some(said)
     }
 
-    /// Starts a monitor.
-    pub(super) fn go(&mut self, outage: bool) {
-        self.order(if outage { GO_IN_OUTAGE } else { GO });
-        self.stage = Stage::Running;
-    }
-
-    /// Has it killed.
-    pub(super) fn kill(&mut self) {
-        self.order(KILL);
-        self.stage = Stage::Killing;
-    }
-
-    fn order(&self, byte: u8) {
+    /// Orders something.
+    pub(super) fn order(&self, byte: u8) {
         // A failure is the warden's death, which the next read reports.
         let _ = write(&self.fd, &[byte]);
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{Shutdown, shutdown};
 
+use crate::ipc::keeper::Stage;
 use crate::ipc::told::Told;
-use crate::notifier::link::Stage;
 use crate::notifier::logging::{ALERT, EMERG, NOTICE, WARNING, say};
 use crate::notifier::parent::{End, Parent};
 use crate::sys::{now, process};
@@ -15,7 +15,7 @@ use crate::sys::{now, process};
 /// How long the others get to end.
 const PARTING: Duration = Duration::from_secs(1);
 /// Trouble that stays is said again so often.
-pub(super) const REMIND: Duration = Duration::from_secs(600);
+const REMIND: Duration = Duration::from_secs(600);
 /// Blindness on mains is said again so often.
 const REMIND_BLIND: Duration = Duration::from_secs(3600);
 
@@ -23,15 +23,16 @@ impl Parent {
     /// What only a restart mends: ends the process where somebody restarts it, else says so again and
     /// again. On battery a parent that can still tell init stays until it has.
     pub(super) fn trouble(&mut self, time: Duration) -> Option<End> {
-        let dropped = self.sink.dropped().saturating_add(core::mem::take(&mut self.gate.dropped));
+        let dropped =
+            self.sink.dropped().saturating_add(core::mem::take(&mut self.ends.gate.dropped));
         if dropped > 0 {
             say(WARNING, format_args!("{dropped} log lines were dropped"));
         }
         self.remind_of_blindness(time);
-        let gone = self.link.stage == Stage::Gone;
-        let dead = self.teller.dead();
-        let ports_gone = core::mem::take(&mut self.ports_gone);
-        if ports_gone && self.restarted && self.judge.last_told() == Told::Ok {
+        let gone = self.keeper.stage == Stage::Gone;
+        let dead = self.ends.teller.dead();
+        let ports_gone = core::mem::take(&mut self.keeper.ports_gone);
+        if ports_gone && self.restarted && self.keeper.judge.last_told() == Told::Ok {
             say(
                 EMERG,
                 format_args!("every port is gone; ending, so that the next start waits for them"),
@@ -44,8 +45,9 @@ impl Parent {
         if !gone && !dead {
             return None;
         }
-        let calm = self.judge.last_told() == Told::Ok || self.judge.last_told() == Told::Final;
-        if !self.ready || (self.restarted && (dead || calm)) {
+        let calm = self.keeper.judge.last_told() == Told::Ok
+            || self.keeper.judge.last_told() == Told::Final;
+        if !self.keeper.was_known || (self.restarted && (dead || calm)) {
             say(
                 EMERG,
                 format_args!(
@@ -68,13 +70,14 @@ impl Parent {
     }
 
     fn remind_of_blindness(&mut self, time: Duration) {
-        let blind = self.ready && self.judge.feeds().iter().any(|feed| feed.blind_since.is_some());
+        let blind = self.keeper.was_known
+            && self.keeper.judge.feeds().iter().any(|feed| feed.blind_since.is_some());
         let Some(at) = self.blind_at.filter(|_| blind) else {
             self.blind_at = blind.then(|| time.saturating_add(REMIND_BLIND));
             return;
         };
         if time >= at {
-            let feeds = self.judge.feeds().iter().zip(&self.names);
+            let feeds = self.keeper.judge.feeds().iter().zip(&self.ends.names);
             for (_, name) in feeds.filter(|(feed, _)| feed.blind_since.is_some()) {
                 say(WARNING, format_args!("{name}: still no contact"));
             }
@@ -84,13 +87,13 @@ impl Parent {
 
     /// Lets the others go and waits a moment for them.
     pub(super) fn part(&mut self, end: End) {
-        let hand = self.teller.hand.as_ref().map(|hand| hand.fd.as_fd());
-        for fd in [self.link.fd.as_fd()].into_iter().chain(hand) {
+        let hand = self.ends.teller.hand.as_ref().map(|hand| hand.fd.as_fd());
+        for fd in [self.ends.link.fd.as_fd()].into_iter().chain(hand) {
             // Their next read is the end.
             let _ = shutdown(fd.as_raw_fd(), Shutdown::Write);
         }
         let deadline = now().saturating_add(PARTING);
-        let mut left = vec![self.link.fd.as_fd()];
+        let mut left = vec![self.ends.link.fd.as_fd()];
         left.extend(hand);
         while !left.is_empty() && now() < deadline {
             let mut fds: Vec<_> =

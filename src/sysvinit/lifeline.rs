@@ -38,7 +38,7 @@ pub enum Loud {
 }
 
 /// State of the held descriptor.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub struct Lifeline {
     gap_since: Option<Duration>,
     retry: Duration,
