@@ -316,7 +316,8 @@ fn assemble(config: &Config, opened: Opened, forked: Forked) -> Result<Parent, S
     Ok(parent)
 }
 
-fn judge(config: &Config, record: &Record, actions: Actions, time: Duration) -> Judge {
+/// What is judged by, and what this boot's record says of before.
+pub fn judge(config: &Config, record: &Record, actions: Actions, time: Duration) -> Judge {
     let settings = judge::Settings {
         need: config.need,
         low_is_final: matches!(actions.low, Action::Runlevel(_) | Action::Halt),

@@ -26,9 +26,9 @@ const REST: usize = 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Boot {
     /// The kernel's boot id.
-    id: String,
+    pub id: String,
     /// When process 1 started, in ticks: tells containers apart, which share the kernel's boot.
-    init: String,
+    pub init: String,
 }
 
 impl Boot {
@@ -116,7 +116,7 @@ impl StateFile {
         })?;
         let boot = Boot::current();
         let size = REST.saturating_add(PER_UPS.saturating_mul(ups));
-        let record = if readable { read(&text, &boot) } else { Err(Unusable::Foreign) };
+        let record = if readable { Record::read(&text, &boot) } else { Err(Unusable::Foreign) };
         Ok((StateFile { file, boot, size }, record))
     }
 
@@ -128,7 +128,7 @@ impl StateFile {
         let mut bytes = vec![0; self.size];
         self.file.read_exact_at(&mut bytes, 0).map_err(|_| Unusable::Foreign)?;
         let text = core::str::from_utf8(&bytes).map_err(|_| Unusable::Foreign)?;
-        read(text, &self.boot)
+        Record::read(text, &self.boot)
     }
 
     /// Writes the first entry, and makes the file as long as every later one: a full /run can then not
@@ -146,25 +146,8 @@ impl StateFile {
     /// # Errors
     /// What pwrite(2) says.
     pub fn write(&self, entry: Entry<'_>) -> std::io::Result<()> {
-        let mut text = String::with_capacity(self.size);
-        // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            "{}\ntold {}\nat {}\npid {}\nboot {}\ninit {}\n",
-            entry.now.text(),
-            told_text(entry.told),
-            entry.at,
-            process::id(),
-            self.boot.id,
-            self.boot.init
-        );
-        for (name, power, blind) in entry.seen {
-            let power = power.map_or('?', Power::letter);
-            let _ = writeln!(text, "ups {name} {power}{}", if *blind { " blind" } else { "" });
-        }
-        text.push_str("end\n");
         // Always the same length, so that no tail of an older entry is left.
-        let mut bytes = text.into_bytes();
+        let mut bytes = entry.text(&self.boot).into_bytes();
         bytes.resize(bytes.len().max(self.size), b'\n');
         self.file.write_all_at(&bytes, 0)
     }
@@ -172,6 +155,30 @@ impl StateFile {
     /// Its descriptor.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
+    }
+}
+
+impl Entry<'_> {
+    /// As it stands in the file.
+    pub fn text(&self, boot: &Boot) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "{}\ntold {}\nat {}\npid {}\nboot {}\ninit {}\n",
+            self.now.text(),
+            told_text(self.told),
+            self.at,
+            process::id(),
+            boot.id,
+            boot.init
+        );
+        for (name, power, blind) in self.seen {
+            let power = power.map_or('?', Power::letter);
+            let _ = writeln!(text, "ups {name} {power}{}", if *blind { " blind" } else { "" });
+        }
+        text.push_str("end\n");
+        text
     }
 }
 
@@ -188,28 +195,33 @@ fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
 }
 
-/// Reads a record; an empty file is a record of nothing.
-fn read(text: &str, boot: &Boot) -> Result<Record, Unusable> {
-    if text.is_empty() {
-        return Ok(Record::default());
+impl Record {
+    /// Reads a record; an empty file is a record of nothing.
+    ///
+    /// # Errors
+    /// It is not usable.
+    pub fn read(text: &str, boot: &Boot) -> Result<Record, Unusable> {
+        if text.is_empty() {
+            return Ok(Record::default());
+        }
+        let foreign = Unusable::Foreign;
+        if !text.lines().any(|line| line == "end") {
+            return Err(foreign);
+        }
+        if field(text, "boot") != Some(&boot.id) || field(text, "init") != Some(&boot.init) {
+            return Err(Unusable::OtherBoot);
+        }
+        let told = [Told::Ok, Told::Fail, Told::Low, Told::Final];
+        let told = told.into_iter().find(|told| Some(told_text(*told)) == field(text, "told"));
+        let seen = text.lines().filter_map(|line| {
+            let mut words = line.strip_prefix("ups ")?.split(' ');
+            let (name, letter) = (words.next()?, words.next()?);
+            let powers = [Power::Mains, Power::Battery, Power::Low];
+            let power = powers.into_iter().find(|power| letter == power.letter().to_string())?;
+            Some((name.to_owned(), power))
+        });
+        Ok(Record { told: told.ok_or(foreign)?, seen: seen.collect() })
     }
-    let foreign = Unusable::Foreign;
-    if !text.lines().any(|line| line == "end") {
-        return Err(foreign);
-    }
-    if field(text, "boot") != Some(&boot.id) || field(text, "init") != Some(&boot.init) {
-        return Err(Unusable::OtherBoot);
-    }
-    let told = [Told::Ok, Told::Fail, Told::Low, Told::Final];
-    let told = told.into_iter().find(|told| Some(told_text(*told)) == field(text, "told"));
-    let seen = text.lines().filter_map(|line| {
-        let mut words = line.strip_prefix("ups ")?.split(' ');
-        let (name, letter) = (words.next()?, words.next()?);
-        let powers = [Power::Mains, Power::Battery, Power::Low];
-        let power = powers.into_iter().find(|power| letter == power.letter().to_string())?;
-        Some((name.to_owned(), power))
-    });
-    Ok(Record { told: told.ok_or(foreign)?, seen: seen.collect() })
 }
 
 #[cfg(test)]

@@ -13,17 +13,17 @@ fn text(told: &str) -> String {
 
 #[test]
 fn a_record_of_this_boot_is_read_back() {
-    let record = read(&text("LOW"), &boot()).unwrap();
+    let record = Record::read(&text("LOW"), &boot()).unwrap();
     assert_eq!(record.told, Told::Low);
     let seen = [("a".to_owned(), Power::Battery), ("c".to_owned(), Power::Low)];
     assert_eq!(record.seen, seen);
-    assert_eq!(read("", &boot()).unwrap(), Record::default());
+    assert_eq!(Record::read("", &boot()).unwrap(), Record::default());
 }
 
 #[test]
 fn a_record_of_another_boot_or_another_init_is_not_ours() {
     for other in [Boot { id: "x".to_owned(), ..boot() }, Boot { init: "26".to_owned(), ..boot() }] {
-        assert!(matches!(read(&text("LOW"), &other), Err(Unusable::OtherBoot)));
+        assert!(matches!(Record::read(&text("LOW"), &other), Err(Unusable::OtherBoot)));
     }
 }
 
@@ -32,9 +32,12 @@ fn a_torn_or_foreign_file_is_refused_wherever_it_is_torn() {
     let whole = text("LOW");
     let end = whole.find("end").unwrap();
     for length in 1..end + 3 {
-        assert!(matches!(read(&whole[..length], &boot()), Err(Unusable::Foreign)), "{length}");
+        assert!(
+            matches!(Record::read(&whole[..length], &boot()), Err(Unusable::Foreign)),
+            "{length}"
+        );
     }
-    assert!(matches!(read(&text("PERHAPS"), &boot()), Err(Unusable::Foreign)));
+    assert!(matches!(Record::read(&text("PERHAPS"), &boot()), Err(Unusable::Foreign)));
 }
 
 #[test]
