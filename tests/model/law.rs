@@ -11,6 +11,8 @@ use crate::world::{Act, File, Level, MOST, World};
 
 /// Unlike words are so far apart.
 const APART: Duration = Duration::from_millis(100);
+/// Two breaks that the debounce takes for glitches do not count.
+const GLITCHES: Duration = Duration::from_millis(40);
 /// A fault costs LOW so much at most: three missing signs of life on mains, and a new monitor's first state.
 const FAULT: Duration = Duration::from_secs(33);
 /// Mains for so long ends what counts against `shutdown-after`.
@@ -87,8 +89,15 @@ impl Law {
     }
 
     pub fn event(&mut self, act: Act) {
-        if !matches!(act, Act::Show(..)) {
-            self.low_faults += 1;
+        if matches!(act, Act::Show(..)) {
+            return;
+        }
+        self.low_faults += 1;
+        if act != Act::Gap {
+            // A monitor that is started on battery cannot know that the one before was in doubt, and has none.
+            for ups in &mut self.ups {
+                ups.outage |= ups.pulled;
+            }
         }
     }
 
@@ -110,8 +119,9 @@ impl Law {
         *self = Law::new(Duration::ZERO);
     }
 
-    pub fn recorded(&mut self) {
-        self.unrecorded = false;
+    pub fn recorded(&mut self, file: &str) {
+        let word = file.lines().find_map(|line| line.strip_prefix("told "));
+        self.unrecorded &= word != self.told.map(Word::text);
     }
 
     /// The parent has read a frame.
@@ -151,7 +161,10 @@ impl Law {
             ups.outage |= matches!(level, Level::Battery | Level::Low);
             ups.pulled |= pulled;
             // In an outage it is no pulled cable.
-            if level == Level::Low || (pulled && outage) {
+            if level == Level::Low {
+                // Also while all was zero just before.
+                ups.low += time + ups.zero;
+            } else if pulled && outage {
                 ups.low += time;
             }
             ups.zero = if pulled { ups.zero + time } else { Duration::ZERO };
@@ -221,7 +234,7 @@ impl Law {
 
     fn has_cause(&self, world: &World, word: Word) -> Result<(), String> {
         let config = &world.set.config;
-        let low = |ups: usize| self.ups[ups].low >= config.ups[ups].low_after;
+        let low = |ups: usize| self.ups[ups].low + GLITCHES >= config.ups[ups].low_after;
         let blind = |ups: usize| {
             let Ups { outage, pulled, unseen, .. } = self.ups[ups];
             let grace = if outage { Duration::ZERO } else { config.ups[ups].cable_grace };

@@ -124,8 +124,9 @@ impl Outside for Hands<'_> {
         let seen = feeds.map(|(feed, name)| (name.as_str(), feed.last, feed.blind_since.is_some()));
         let seen: Vec<_> = seen.collect();
         let entry = Entry { now: word, told: judge.last_told(), at: 0, seen: &seen };
-        self.world.file = File { text: entry.text(&boot(true)), ours: true };
-        self.world.law.recorded();
+        let text = entry.text(&boot(true));
+        self.world.law.recorded(&text);
+        self.world.file = File { text, ours: true };
     }
 
     fn say(&mut self, note: Note) {

@@ -1,6 +1,6 @@
 //! Every state that can be reached, breadth first, each once; the way to the first one that breaks a law.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
@@ -28,42 +28,59 @@ pub trait Model: Clone + Hash {
 /// What was seen.
 #[derive(Debug, Default)]
 pub struct Seen {
-    pub states: usize,
-    pub acts: usize,
+    /// States in which there is a choice, each once.
+    pub choices: usize,
+    /// All states on the way.
+    pub steps: usize,
     pub deepest: usize,
+}
+
+/// Goes on while only one thing can happen.
+fn follow<M: Model>(state: &mut M, seen: &mut usize) -> Result<Vec<M::Act>, String> {
+    loop {
+        let acts = state.acts();
+        let [only] = acts[..] else { return Ok(acts) };
+        *seen += 1;
+        state.act(only)?;
+    }
 }
 
 /// Visits all states.
 ///
 /// # Errors
 /// The shortest way to a broken law.
-pub fn search<M: Model>(start: M) -> Result<Seen, String> {
+pub fn search<M: Model>(mut start: M) -> Result<Seen, String> {
     let first = start.clone();
     let mut seen = Seen::default();
-    // How each state was first reached.
+    // How each state in which there is a choice was first reached.
     let mut ways: Vec<(usize, Option<M::Act>)> = vec![(0, None)];
-    let mut visited = HashMap::from([(key(&start), ())]);
-    let mut level = vec![(0, start)];
+    let mut visited = HashSet::from([key(&start)]);
+    let acts = follow(&mut start, &mut seen.steps)?;
+    let mut level = vec![(0, start, acts)];
     while !level.is_empty() {
         let mut next = Vec::new();
-        for (index, state) in level {
-            for act in state.acts() {
-                seen.acts += 1;
+        for (index, state, acts) in level {
+            for act in acts {
+                seen.steps += 1;
                 let mut after = state.clone();
-                after.act(act).map_err(|broken| {
-                    let way = way(&ways, index);
-                    format!("{broken}, after{}\n{act:?}", told(first.clone(), &way))
+                let acts = after.act(act).and_then(|()| follow(&mut after, &mut seen.steps));
+                let acts = acts.map_err(|broken| {
+                    let mut way = way(&ways, index);
+                    way.push(act);
+                    format!("{broken}, after{}", told(first.clone(), way))
                 })?;
-                if visited.insert(key(&after), ()).is_none() {
+                if visited.insert(key(&after)) {
                     ways.push((index, Some(act)));
-                    next.push((ways.len() - 1, after));
+                    if !acts.is_empty() {
+                        next.push((ways.len() - 1, after, acts));
+                    }
                 }
             }
         }
         level = next;
         seen.deepest += 1;
     }
-    seen.states = visited.len();
+    seen.choices = visited.len();
     Ok(seen)
 }
 
@@ -78,14 +95,22 @@ fn way<A: Copy>(ways: &[(usize, Option<A>)], mut index: usize) -> Vec<A> {
 }
 
 /// The way again, with the time of each step.
-fn told<M: Model>(mut state: M, way: &[M::Act]) -> String {
+fn told<M: Model>(mut state: M, way: Vec<M::Act>) -> String {
     let mut text = String::new();
-    for act in way {
-        let after = state.now() - BASE;
-        let _ = state.act(*act);
-        text.push_str(&format!("\n{after:?} {act:?}"));
+    let mut way = way.into_iter();
+    loop {
+        let act = match state.acts()[..] {
+            [only] => only,
+            _ => match way.next() {
+                Some(act) => act,
+                None => return text,
+            },
+        };
+        text.push_str(&format!("\n{:?} {act:?}", state.now() - BASE));
+        if state.act(act).is_err() {
+            return text;
+        }
     }
-    text
 }
 
 fn key<M: Model>(state: &M) -> u128 {

@@ -24,12 +24,7 @@ use crate::search::Model;
 pub const MOST: usize = 2;
 /// A port that is gone is tried again so often.
 const POLL_SLOWLY: Duration = Duration::from_secs(1);
-/// So long after the last event the next may come at any step; later only at [`MOMENTS`].
-const BUSY: Duration = Duration::from_secs(6);
 const GRID: Duration = Duration::from_secs(1);
-const MOMENTS: [Duration; 2] = [Duration::from_secs(12), Duration::from_secs(31)];
-/// After so long all timers have run out, and init must know the truth.
-pub const REST: Duration = Duration::from_secs(65);
 
 /// What a UPS and its cable show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,10 +87,24 @@ pub struct Setting {
     pub names: Vec<String>,
     /// A pulled cable is told from an outage.
     pub sense: bool,
+    pub bounds: Bounds,
+}
+
+/// What may happen, and how often.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
     /// Events between two rests.
     pub budgets: &'static [u8],
-    /// What `Show` may show.
+    /// What a UPS may show.
     pub levels: &'static [Level],
+    /// What else may happen; `Crash` stands for every place to crash at.
+    pub faults: &'static [Act],
+    /// So long after an event the next may come at any step of any process ...
+    pub busy: Duration,
+    /// ... and then at these times.
+    pub moments: &'static [Duration],
+    /// After so long all timers have run out, and init must know the truth.
+    pub rest: Duration,
 }
 
 /// The monitor's process.
@@ -136,6 +145,8 @@ pub struct World {
     pub orders: Vec<u8>,
     pub file: File,
     pub law: Law,
+    /// The parent's last round: it sleeps until what was due then.
+    turned_at: Duration,
     /// When the lines were set.
     set_at: Duration,
     /// What the monitors leave each other: time on battery, and when that was if it goes on.
@@ -150,7 +161,7 @@ impl Hash for World {
     fn hash<H: std::hash::Hasher>(&self, to: &mut H) {
         (&self.level, self.gap, &self.parent, &self.lifeline, &self.monitor, self.died).hash(to);
         (&self.events, &self.said, &self.orders, &self.file, &self.law).hash(to);
-        (self.set_at, self.spent, self.last_event, self.left, self.rests).hash(to);
+        (self.turned_at, self.set_at, self.spent, self.last_event, self.left, self.rests).hash(to);
     }
 }
 
@@ -175,10 +186,11 @@ impl World {
             orders: Vec::new(),
             file: File::default(),
             law: Law::new(now),
+            turned_at: now,
             set_at: now,
             spent: [(Duration::ZERO, None); MOST],
             last_event: now,
-            left: set.budgets[0],
+            left: set.bounds.budgets[0],
             rests: 0,
         }
     }
@@ -198,7 +210,7 @@ impl World {
         Hands::new(self, None).record(keeper.judge.last_word(), &keeper.judge);
         self.parent = Some(keeper);
         self.said = vec![Said::Ready];
-        self.set_at = self.now;
+        (self.set_at, self.turned_at) = (self.now, self.now);
     }
 
     /// The parent is dead, and the others see it by their pipes.
@@ -221,6 +233,7 @@ impl World {
         keeper.turn(now, &mut hands);
         let Hands { done, heard, broken, .. } = hands;
         self.parent = Some(keeper);
+        self.turned_at = now;
         if crash.is_some() {
             self.law.crashed(heard);
             self.end();
@@ -230,7 +243,7 @@ impl World {
 
     fn parent_next(&self) -> Option<Duration> {
         let keeper = self.parent.as_ref()?;
-        let next = keeper.next(self.now, true, self.lifeline.open());
+        let next = keeper.next(self.turned_at, true, self.lifeline.open());
         next.into_iter().chain(self.lifeline.next()).min()
     }
 
@@ -334,51 +347,59 @@ impl World {
     }
 
     fn can_rest(&self) -> bool {
-        self.idle() && self.age() >= REST && self.parent.is_some() && !self.gap
+        self.idle() && self.age() >= self.set.bounds.rest && self.parent.is_some() && !self.gap
     }
 
     fn age(&self) -> Duration {
         self.now - self.last_event
     }
 
-    /// What the world can do to the daemon now.
+    /// What the world can do to the daemon now. What only one process can see comes when the others have run:
+    /// the order makes no difference.
     fn events_now(&self, acts: &mut Vec<Act>) {
+        let Bounds { faults, levels, busy, moments, rest, .. } = self.set.bounds;
         let age = self.age();
-        let any_step = age <= BUSY;
-        if !(any_step || (self.idle() && (MOMENTS.contains(&age) || age >= REST))) || self.can_rest() {
+        let moment = self.idle() && (moments.contains(&age) || age >= rest);
+        if (age > busy && !moment) || self.can_rest() {
             return;
         }
+        let unread = self.monitor.as_ref().is_none_or(|monitor| monitor.unsaid.is_empty());
+        let for_monitor = unread && !self.warden_runs() && !self.parent_runs();
+        let for_parent = !self.warden_runs() && !self.monitor_runs();
         let stopped = self.monitor.as_ref().map(|monitor| monitor.stopped);
-        if stopped == Some(true) {
-            acts.push(Act::Continue);
-        }
-        if self.gap {
-            acts.push(Act::Back);
-        } else if self.parent.is_none() {
-            acts.push(Act::Start);
-        }
+        let down = self.parent.is_none();
+        let free = [
+            (stopped == Some(true) && for_monitor, Act::Continue),
+            (self.gap && for_parent, Act::Back),
+            (down && !self.gap, Act::Start),
+        ];
+        acts.extend(free.into_iter().filter(|(may, _)| *may).map(|(_, act)| act));
         if self.left == 0 {
             return;
         }
-        for ups in 0..self.count() {
-            let levels = self.set.levels.iter().filter(|level| **level != self.level[ups]);
+        for ups in (0..self.count()).filter(|_| for_monitor) {
+            let levels = levels.iter().filter(|level| **level != self.level[ups]);
             acts.extend(levels.map(|level| Act::Show(ups, *level)));
         }
-        if stopped.is_some() {
-            acts.push(Act::Kill);
+        for fault in faults {
+            let may = match fault {
+                Act::Kill => stopped.is_some(),
+                Act::Stop => stopped == Some(false) && for_monitor,
+                Act::Gap => !self.gap && for_parent,
+                Act::Boot => down && self.file.ours,
+                _ => !down,
+            };
+            match fault {
+                Act::Crash(_) if may => acts.extend((0..self.doings()).map(Act::Crash)),
+                fault if may => acts.push(*fault),
+                _ => {}
+            }
         }
-        if stopped == Some(false) {
-            acts.push(Act::Stop);
-        }
-        if !self.gap {
-            acts.push(Act::Gap);
-        }
-        if self.parent.is_some() {
-            let doings = if self.parent_runs() { self.clone().round(None).unwrap_or(0) } else { 0 };
-            acts.extend((0..doings.max(1)).map(Act::Crash));
-        } else {
-            acts.push(Act::Boot);
-        }
+    }
+
+    /// In how many places the parent can die now.
+    fn doings(&self) -> u32 {
+        if self.parent_runs() { self.clone().round(None).unwrap_or(0).max(1) } else { 1 }
     }
 
     fn event(&mut self, act: Act) -> Result<(), String> {
@@ -419,8 +440,9 @@ impl World {
 
     fn time(&mut self) -> Result<(), String> {
         let age = self.age();
-        let moments = MOMENTS.into_iter().chain([REST]).filter(|at| *at > age).min();
-        let grid = (age < BUSY).then(|| self.now + GRID);
+        let Bounds { moments, rest, busy, .. } = self.set.bounds;
+        let moments = moments.iter().copied().chain([rest]).filter(|at| *at > age).min();
+        let grid = (age < busy).then(|| self.now + GRID);
         let moment = moments.map(|at| self.last_event + at);
         let times = [self.parent_next(), self.monitor_next(), grid, moment];
         let Some(next) = times.into_iter().flatten().min() else { return Ok(()) };
@@ -435,7 +457,7 @@ impl World {
     fn rest(&mut self) -> Result<(), String> {
         self.law.truth(self)?;
         self.rests += 1;
-        self.left = self.set.budgets.get(self.rests).copied().unwrap_or(0);
+        self.left = self.set.bounds.budgets.get(self.rests).copied().unwrap_or(0);
         self.last_event = self.now;
         Ok(())
     }
@@ -450,7 +472,7 @@ impl Model for World {
 
     fn acts(&self) -> Vec<Act> {
         let mut acts = Vec::new();
-        if self.rests >= self.set.budgets.len() {
+        if self.rests >= self.set.bounds.budgets.len() {
             return acts;
         }
         self.events_now(&mut acts);
@@ -460,7 +482,7 @@ impl Model for World {
             (self.parent_runs(), Act::Parent),
         ];
         acts.extend(runs.into_iter().filter(|(runs, _)| *runs).map(|(_, act)| act));
-        if self.idle() && self.age() < REST {
+        if self.idle() && self.age() < self.set.bounds.rest {
             acts.push(Act::Time);
         } else if self.can_rest() {
             acts.push(Act::Rest);
