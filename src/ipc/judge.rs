@@ -138,6 +138,11 @@ impl Judge {
         }
     }
 
+    /// A shutdown was decided before, and init may or may not have been told.
+    pub fn shut_down(&mut self) {
+        self.shutdown = true;
+    }
+
     /// An event that the guard let pass.
     pub fn event(&mut self, now: Duration, event: Event) {
         if let Some(feed) = self.feeds.get_mut(event.ups) {
@@ -216,9 +221,10 @@ impl Judge {
         self.told
     }
 
-    /// The same as a word, as the state file says it.
+    /// The same as a word, as the state file says it; a shutdown once decided stays on its first line.
     pub fn last_word(&self) -> Word {
         match self.told {
+            _ if self.shutdown => Word::Shutdown,
             Told::Ok => Word::Ok,
             Told::Fail => Word::Fail,
             Told::Low => Word::Low,

@@ -335,7 +335,11 @@ pub fn judge(config: &Config, record: &Record, actions: Actions, time: Duration)
     if record.told != Told::Ok {
         say(NOTICE, format_args!("init was told {:?} before this start", record.told));
     }
-    Judge::new(settings, feeds, record.told)
+    let mut judge = Judge::new(settings, feeds, record.told);
+    if record.shutdown {
+        judge.shut_down();
+    }
+    judge
 }
 
 /// Takes everything from the parent but what it holds.

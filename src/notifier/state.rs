@@ -50,13 +50,15 @@ impl Boot {
 pub struct Record {
     /// What init was last told.
     pub told: Told,
+    /// A shutdown was decided, perhaps not told.
+    pub shutdown: bool,
     /// Per UPS name, what was last seen of it.
     pub seen: Vec<(String, Power)>,
 }
 
 impl Default for Record {
     fn default() -> Record {
-        Record { told: Told::Ok, seen: Vec::new() }
+        Record { told: Told::Ok, shutdown: false, seen: Vec::new() }
     }
 }
 
@@ -220,7 +222,8 @@ impl Record {
             let power = powers.into_iter().find(|power| letter == power.letter().to_string())?;
             Some((name.to_owned(), power))
         });
-        Ok(Record { told: told.ok_or(foreign)?, seen: seen.collect() })
+        let shutdown = text.lines().next() == Some(Word::Shutdown.text());
+        Ok(Record { told: told.ok_or(foreign)?, shutdown, seen: seen.collect() })
     }
 }
 

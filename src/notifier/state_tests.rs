@@ -14,10 +14,18 @@ fn text(told: &str) -> String {
 #[test]
 fn a_record_of_this_boot_is_read_back() {
     let record = Record::read(&text("LOW"), &boot()).unwrap();
-    assert_eq!(record.told, Told::Low);
+    assert_eq!((record.told, record.shutdown), (Told::Low, false));
     let seen = [("a".to_owned(), Power::Battery), ("c".to_owned(), Power::Low)];
     assert_eq!(record.seen, seen);
     assert_eq!(Record::read("", &boot()).unwrap(), Record::default());
+}
+
+/// The parent died between telling and recording, so it is told again. Seen to fail with `shutdown` never read.
+#[test]
+fn a_shutdown_on_the_first_line_was_decided_whatever_was_told() {
+    let text = text("LOW").replacen("FAIL", "SHUTDOWN", 1);
+    let record = Record::read(&text, &boot()).unwrap();
+    assert_eq!((record.told, record.shutdown), (Told::Low, true));
 }
 
 #[test]
@@ -65,7 +73,7 @@ fn what_is_written_is_read_back_in_one_length_and_locks_others_out() {
     let (_, record) = StateFile::open(&path, 2).unwrap();
     assert_eq!(
         record.unwrap(),
-        Record { told: Told::Final, seen: vec![("a".to_owned(), Power::Low)] }
+        Record { told: Told::Final, shutdown: true, seen: vec![("a".to_owned(), Power::Low)] }
     );
     std::fs::remove_file(&path).unwrap();
 }
