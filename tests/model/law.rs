@@ -13,8 +13,10 @@ use crate::world::{Act, File, Level, MOST, World};
 const APART: Duration = Duration::from_millis(100);
 /// Two breaks that the debounce takes for glitches do not count.
 const GLITCHES: Duration = Duration::from_millis(40);
-/// A fault costs LOW so much at most: three missing signs of life on mains, and a new monitor's first state.
-const FAULT: Duration = Duration::from_secs(33);
+/// LOW waits so long at most for the settle time, the debounce and `low-after`; each fault costs that again ...
+const LOW: Duration = Duration::from_millis(2500);
+/// ... and a hang three signs of life that are missed on mains.
+const HANG: Duration = Duration::from_secs(31);
 /// Mains for so long ends what counts against `shutdown-after`.
 const REFILL: Duration = Duration::from_secs(60);
 
@@ -60,7 +62,7 @@ pub struct Law {
     again: Option<Word>,
     /// LOW is true and untold for so long; what happened since.
     low_for: Duration,
-    low_faults: u32,
+    low_until: Duration,
 }
 
 const UPS: Ups = Ups {
@@ -84,7 +86,7 @@ impl Law {
             unrecorded: false,
             again: None,
             low_for: Duration::ZERO,
-            low_faults: 0,
+            low_until: LOW,
         }
     }
 
@@ -92,7 +94,7 @@ impl Law {
         if matches!(act, Act::Show(..)) {
             return;
         }
-        self.low_faults += 1;
+        self.low_until += if act == Act::Stop { LOW + HANG } else { LOW };
         if act != Act::Gap {
             // A monitor that is started on battery cannot know that the one before was in doubt, and has none.
             for ups in &mut self.ups {
@@ -144,7 +146,7 @@ impl Law {
     /// Time goes on to `next` with the world as it is.
     pub fn passed(&mut self, world: &World, next: Duration) -> Result<(), String> {
         let time = next - world.now;
-        let watched = world.parent.is_some() && world.monitor.as_ref().is_some_and(|m| !m.stopped);
+        let watched = self.healthy(world);
         let outage = self.ups.iter().any(|ups| ups.outage);
         for (index, ups) in self.ups.iter_mut().enumerate().take(world.count()) {
             let settings = &world.set.config.ups[index];
@@ -183,6 +185,10 @@ impl Law {
         self.low_is_told(world, time)
     }
 
+    fn healthy(&self, world: &World) -> bool {
+        world.monitor.as_ref().is_some_and(|monitor| !monitor.stopped)
+    }
+
     fn weigh(world: &World, mut holds: impl FnMut(usize) -> bool) -> u32 {
         let ups = world.set.config.ups.iter().enumerate();
         ups.filter(|(index, _)| holds(*index)).map(|(_, ups)| ups.power).sum()
@@ -193,13 +199,16 @@ impl Law {
         let need = world.set.config.need;
         let low = Law::weigh(world, |ups| world.level[ups] != Level::Low) < need;
         if !low || matches!(self.told, Some(Word::Low | Word::Shutdown)) {
-            (self.low_for, self.low_faults) = (Duration::ZERO, 0);
+            self.low_for = Duration::ZERO;
+            if self.healthy(world) {
+                self.low_until = LOW;
+            }
             return Ok(());
         }
         if world.parent.is_some() && !world.gap {
             self.low_for += time;
         }
-        if self.low_for > FAULT * (self.low_faults + 1) {
+        if self.low_for > self.low_until {
             return Err(format!("LOW is not told, for {:?} now", self.low_for));
         }
         Ok(())
@@ -212,8 +221,13 @@ impl Law {
             self.has_cause(world, tell.word)?;
         }
         if tell.insist {
-            if !matches!(self.told, Some(Word::Low | Word::Shutdown)) || tell.word != Word::Shutdown {
+            if !matches!(self.told, Some(Word::Low | Word::Shutdown)) || tell.word != Word::Shutdown
+            {
                 return Err(format!("{tell:?} insists on {:?}", self.told));
+            }
+            let since = self.told_at.filter(|_| self.by_this).map(|at| world.now - at);
+            if since.is_some_and(|since| since < world.set.config.insist) {
+                return Err(format!("insists {since:?} after {:?}", self.told));
             }
         } else {
             self.is_news(world, tell.word)?;
@@ -243,7 +257,7 @@ impl Law {
         };
         let long = |ups: usize| {
             let limit = config.ups[ups].shutdown_after;
-            limit.is_some_and(|limit| self.ups[ups].spent >= limit)
+            limit.is_some_and(|limit| self.ups[ups].spent + GLITCHES >= limit)
         };
         let good = Law::weigh(world, |ups| !low(ups) && (word == Word::Low || !blind(ups)));
         let cause = match self.told {
@@ -321,7 +335,9 @@ impl Law {
         let need = world.set.config.need;
         let mains = Law::weigh(world, |ups| powers[ups].0 == Word::Ok);
         let not_low = Law::weigh(world, |ups| powers[ups].0 != Word::Low);
-        let seen = Law::weigh(world, |ups| powers[ups] == (Word::Fail, false) || powers[ups].0 == Word::Ok);
+        let seen = Law::weigh(world, |ups| {
+            powers[ups] == (Word::Fail, false) || powers[ups].0 == Word::Ok
+        });
         match self.told {
             Some(Word::Shutdown) => true,
             None | Some(Word::Ok) => mains >= need,

@@ -88,6 +88,8 @@ pub struct Setting {
     /// A pulled cable is told from an outage.
     pub sense: bool,
     pub bounds: Bounds,
+    /// So many events more than the bounds say.
+    pub deeper: u8,
 }
 
 /// What may happen, and how often.
@@ -190,7 +192,7 @@ impl World {
             set_at: now,
             spent: [(Duration::ZERO, None); MOST],
             last_event: now,
-            left: set.bounds.budgets[0],
+            left: set.bounds.budgets[0] + set.deeper,
             rests: 0,
         }
     }
@@ -457,7 +459,8 @@ impl World {
     fn rest(&mut self) -> Result<(), String> {
         self.law.truth(self)?;
         self.rests += 1;
-        self.left = self.set.bounds.budgets.get(self.rests).copied().unwrap_or(0);
+        self.left =
+            self.set.bounds.budgets.get(self.rests).map_or(0, |left| left + self.set.deeper);
         self.last_event = self.now;
         Ok(())
     }
