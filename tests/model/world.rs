@@ -361,6 +361,11 @@ impl World {
     fn events_now(&self, acts: &mut Vec<Act>) {
         let Bounds { faults, levels, busy, moments, rest, .. } = self.set.bounds;
         let age = self.age();
+        let stopped = self.monitor.as_ref().map(|monitor| monitor.stopped);
+        // Convicted, and not dead yet: what it says now must not count.
+        if stopped == Some(true) && self.warden_runs() {
+            acts.push(Act::Continue);
+        }
         let moment = self.idle() && (moments.contains(&age) || age >= rest);
         if (age > busy && !moment) || self.can_rest() {
             return;
@@ -368,7 +373,6 @@ impl World {
         let unread = self.monitor.as_ref().is_none_or(|monitor| monitor.unsaid.is_empty());
         let for_monitor = unread && !self.warden_runs() && !self.parent_runs();
         let for_parent = !self.warden_runs() && !self.monitor_runs();
-        let stopped = self.monitor.as_ref().map(|monitor| monitor.stopped);
         let down = self.parent.is_none();
         let free = [
             (stopped == Some(true) && for_monitor, Act::Continue),
