@@ -194,7 +194,9 @@ impl Law {
         ups.filter(|(index, _)| holds(*index)).map(|(_, ups)| ups.power).sum()
     }
 
-    /// No LOW is lost.
+    /// No LOW is lost, whatever dies: it is told in time.
+    ///
+    /// Seen to fail with LOW after FAIL taken out of the told table.
     fn low_is_told(&mut self, world: &World, time: Duration) -> Result<(), String> {
         let need = world.set.config.need;
         let low = Law::weigh(world, |ups| world.level[ups] != Level::Low) < need;
@@ -238,6 +240,8 @@ impl Law {
     }
 
     /// The script that init starts reads what is being told.
+    ///
+    /// Seen to fail with the `record` before the request taken out.
     fn is_recorded(&self, world: &World, word: Word) -> Result<(), String> {
         let first = world.file.text.lines().next();
         match world.file.ours && first == Some(word.text()) {
@@ -246,6 +250,10 @@ impl Law {
         }
     }
 
+    /// No shutdown without cause: low for long enough, a cable pulled for longer than its grace, blind on
+    /// battery, or long on battery, since the UPS was last heard to be on mains.
+    ///
+    /// Seen to fail with `doubt` never set, with `blind_after` not added, and with `<= need` in the fold.
     fn has_cause(&self, world: &World, word: Word) -> Result<(), String> {
         let config = &world.set.config;
         let low = |ups: usize| self.ups[ups].low + GLITCHES >= config.ups[ups].low_after;
@@ -269,6 +277,11 @@ impl Law {
         if cause || long { Ok(()) } else { Err(format!("{word:?} without cause: {:?}", self.ups)) }
     }
 
+    /// Nothing is told twice, too early after another word, or after the last word. What a parent told that
+    /// died before it could record it comes again.
+    ///
+    /// Seen to fail with `told` read as OK from every state file, with `SPACING` zero, and with `shut_down`
+    /// not called at the start.
     fn is_news(&mut self, world: &World, word: Word) -> Result<(), String> {
         if self.again.take() == Some(word) {
             return Ok(());
@@ -288,6 +301,9 @@ impl Law {
     }
 
     /// Nothing has happened for long: what init was told last is true.
+    ///
+    /// Seen to fail with the end of the spacing left out of `Judge::next`, and with another boot's state
+    /// file believed.
     pub fn truth(&self, world: &World) -> Result<(), String> {
         let mut all = vec![Vec::new()];
         for ups in 0..world.count() {

@@ -102,7 +102,7 @@ fn a_parent_that_dies_anywhere() {
 #[test]
 fn a_deaf_init_and_another_boot() {
     const DEAF: Bounds = Bounds {
-        budgets: &[2, 1],
+        budgets: &[1, 2],
         faults: &[Act::Gap, Act::Crash(0), Act::Boot],
         busy: Duration::from_millis(600),
         ..PARENT

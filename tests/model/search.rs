@@ -35,14 +35,18 @@ pub struct Seen {
     pub deepest: usize,
 }
 
+/// So many steps without a choice are no life.
+const SPIN: usize = 10_000;
+
 /// Goes on while only one thing can happen.
 fn follow<M: Model>(state: &mut M, seen: &mut usize) -> Result<Vec<M::Act>, String> {
-    loop {
+    for _ in 0..SPIN {
         let acts = state.acts();
         let [only] = acts[..] else { return Ok(acts) };
         *seen += 1;
         state.act(only)?;
     }
+    Err("it spins".to_owned())
 }
 
 /// Visits all states.
