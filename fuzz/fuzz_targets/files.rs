@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use upsentry::notifier::state::{self, Boot};
+use upsentry::notifier::state::{Boot, Record};
 use upsentry::sysvinit::inittab;
 
 thread_local! {
@@ -14,7 +14,7 @@ thread_local! {
 fuzz_target!(|data: (bool, &str)| {
     let (is_state, text) = data;
     if is_state {
-        if let Ok(record) = BOOT.with(|boot| state::read(text, boot)) {
+        if let Ok(record) = BOOT.with(|boot| Record::read(text, boot)) {
             assert!(text.is_empty() || text.lines().any(|line| line == "end"));
             assert!(record.seen.len() <= text.lines().count());
         }

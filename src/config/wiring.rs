@@ -17,7 +17,7 @@ impl Input {
 }
 
 /// Conditions that must all hold; empty: nothing is said.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Pattern {
     mask: c_int,
     want: c_int,
@@ -48,7 +48,7 @@ impl Pattern {
 }
 
 /// What one reading of the lines says, from best to worst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
     /// On mains.
     Mains,
@@ -61,7 +61,7 @@ pub enum Status {
 }
 
 /// The conditions of one UPS.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub struct Wiring {
     /// On battery while it holds.
     pub fail: Pattern,

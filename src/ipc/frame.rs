@@ -12,7 +12,7 @@ const BODY_MAX: usize = 255;
 pub const FRAME_MAX: usize = BODY_MAX + 4;
 
 /// What a frame on the event pipe says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// `O`: mains on.
     Ok,
@@ -73,7 +73,7 @@ pub trait Format {
 }
 
 /// The event pipe: eight types, a name of 1..=63 bytes of `[A-Za-z0-9._-]`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct Events;
 
 impl Format for Events {
@@ -134,7 +134,7 @@ impl core::fmt::Display for Malformed {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Expect {
     Start,
     Type,
@@ -149,7 +149,7 @@ pub type Whole<'a, F> = (<F as Format>::Kind, &'a [u8]);
 /// Reads frames byte by byte. Five states, no allocation, no way to panic.
 ///
 /// After a [`Malformed`] the stream is not to be trusted again: there is no search for the next start.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Decoder<F: Format> {
     expect: Expect,
     kind: Option<F::Kind>,

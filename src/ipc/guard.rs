@@ -82,7 +82,7 @@ pub struct Event {
 }
 
 /// One configured UPS, as far as the pipe is concerned.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Watched {
     name: Box<str>,
     /// The longest that a first state may take.
@@ -93,7 +93,7 @@ struct Watched {
 }
 
 /// Decoder, names, bucket and tables of one generation.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Guard {
     decoder: Decoder<Events>,
     watched: Box<[Watched]>,

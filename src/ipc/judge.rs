@@ -15,7 +15,7 @@ pub const SPACING: Duration = Duration::from_millis(100);
 const JUMP: Duration = Duration::from_secs(2);
 
 /// What the configuration says of one UPS's weight and of blindness on it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct FeedSettings {
     /// Its weight in `need`; 0: watch only.
     pub weight: u32,
@@ -27,7 +27,7 @@ pub struct FeedSettings {
 }
 
 /// One UPS as the parent knows it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct Feed {
     settings: FeedSettings,
     /// What was last seen of it; survives blindness and generations.
@@ -100,7 +100,7 @@ pub struct Tell {
 }
 
 /// Machine-wide settings.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct Settings {
     /// OK while at least this weight is on mains.
     pub need: u32,
@@ -115,7 +115,7 @@ pub struct Settings {
 }
 
 /// Judges what init must hear.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Judge {
     settings: Settings,
     feeds: Box<[Feed]>,
@@ -136,6 +136,11 @@ impl Judge {
             shutdown: false,
             insist_at: None,
         }
+    }
+
+    /// A shutdown was decided before, and init may or may not have been told.
+    pub fn shut_down(&mut self) {
+        self.shutdown = true;
     }
 
     /// An event that the guard let pass.
@@ -214,6 +219,17 @@ impl Judge {
     /// What init was last told.
     pub fn last_told(&self) -> Told {
         self.told
+    }
+
+    /// The same as a word, as the state file says it; a shutdown once decided stays on its first line.
+    pub fn last_word(&self) -> Word {
+        match self.told {
+            _ if self.shutdown => Word::Shutdown,
+            Told::Ok => Word::Ok,
+            Told::Fail => Word::Fail,
+            Told::Low => Word::Low,
+            Told::Final => Word::Shutdown,
+        }
     }
 
     /// The machine as its UPSs were last seen.

@@ -986,3 +986,19 @@ fn what_is_told_to_nobody_is_not_insisted_on() {
     let shutdown = [Kind::Fail, Kind::Shutdown];
     assert_eq!(told_of(settings(true, false), &shutdown), "FS");
 }
+
+/// The parent before this one died between telling and recording. Mains may be back by now, and init may be
+/// going down: the one word that is right in both cases. Seen to fail with an empty `shut_down`.
+#[test]
+fn a_shutdown_decided_before_is_told_again_and_is_the_last_word() {
+    for told in [Told::Ok, Told::Fail, Told::Low] {
+        let mut judge = world(&[Some(Power::Mains)], 1, told).judge();
+        judge.shut_down();
+        assert_eq!(judge.last_word(), Word::Shutdown);
+        let tell = judge.due(ms(0)).unwrap();
+        assert_eq!((tell.word, tell.insist, tell.blind), (Word::Shutdown, false, false));
+        judge.told(ms(0), tell);
+        judge.event(ms(1000), Event { kind: Kind::Ok, ups: 0 });
+        assert_eq!(judge.due(ms(100_000)), None);
+    }
+}

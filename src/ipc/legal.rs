@@ -4,7 +4,7 @@
 use crate::ipc::frame::Kind;
 
 /// What the UPS last said of the mains.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Power {
     /// Mains on.
     Mains,
@@ -26,7 +26,7 @@ impl Power {
 }
 
 /// One UPS's row: what this generation has said of it so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Track {
     /// `None`: nothing yet (`?`).
     pub power: Option<Power>,

@@ -7,6 +7,7 @@ pub mod fold;
 pub mod frame;
 pub mod guard;
 pub mod judge;
+pub mod keeper;
 pub mod legal;
 pub mod orders;
 pub mod respawn;

@@ -10,7 +10,7 @@ const WINDOW: Duration = Duration::from_secs(60);
 const SPACING: Duration = Duration::from_millis(100);
 
 /// Remembers the last replacements; never gives up.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub struct Respawn {
     /// Starts after a conviction or crash, the oldest at `oldest`.
     counted: [Option<Duration>; FREE],

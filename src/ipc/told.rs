@@ -3,7 +3,7 @@
 use crate::ipc::legal::Power;
 
 /// The four words that init can be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Word {
     /// Mains returned.
     Ok,
@@ -52,7 +52,7 @@ impl Word {
 }
 
 /// What init was last told in this boot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Told {
     /// Nothing, or that power is back.
     Ok,

@@ -9,7 +9,7 @@ const CHATTER: Duration = Duration::from_secs(1);
 
 /// A status is believed once it has held for the debounce time without a break. Chatter that keeps
 /// anything from holding ends in the worst status seen, so that it cannot hide an outage.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Debounce {
     hold: Duration,
     chatter: Duration,

@@ -19,7 +19,7 @@ const JUMP: Duration = Duration::from_millis(100);
 const REFILL: Duration = Duration::from_secs(60);
 
 /// What the configuration says of one UPS's lines and times.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub struct Settings {
     /// The conditions.
     pub wiring: Wiring,
@@ -66,7 +66,7 @@ impl Settings {
 }
 
 /// The machine for one UPS.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Ups {
     set: Settings,
     /// When the first reading came: late after a slow start, or in a new monitor.
@@ -225,6 +225,7 @@ impl Ups {
             if self.believed == Some(Status::Mains) {
                 self.left_mains = Some(since);
             }
+            self.doubt = self.doubt.or_else(|| self.doubts(since));
             match status {
                 Status::Mains => {
                     self.spent = self.spent(since);
@@ -235,7 +236,6 @@ impl Ups {
                 }
                 Status::Lost => {}
             }
-            self.doubt = self.doubt.or_else(|| self.doubts(since));
             self.believed = Some(status);
             self.since = since;
         }
@@ -249,7 +249,10 @@ impl Ups {
 
     /// Whether this change, before it is believed, may be the cable.
     fn doubts(&self, since: Duration) -> Option<Duration> {
-        let first = self.believed.is_none() && !self.set.in_outage;
+        // The port may have been gone at first, or since it was on mains.
+        let unseen = matches!(self.believed, None | Some(Status::Lost));
+        let in_outage = self.set.in_outage && self.reported.is_none();
+        let first = unseen && self.battery_since.is_none() && !in_outage;
         let jump = self.left_mains.is_some_and(|at| since.saturating_sub(at) < JUMP);
         let unsure = self.inputs == Some(0) && self.set.wiring.cable_unsure();
         (unsure && (first || jump)).then_some(since)

@@ -237,6 +237,26 @@ fn all_zero_at_the_start_is_doubted_unless_the_monitor_was_started_in_an_outage(
     assert_eq!(play.letters(), "FL");
 }
 
+/// The model's way to a LOW for a pulled cable: the port comes late, and all zero. Seen to fail with the
+/// first reading alone doubted.
+#[test]
+fn all_zero_is_doubted_when_the_port_comes_back_so_and_no_outage_was_seen() {
+    let mut play = Play::new(power99());
+    play.then(GONE, ms(10_000)).then(ZERO, ms(30_000));
+    assert_eq!(play.letters(), "C");
+    let mut play = on_mains(power99());
+    play.then(GONE, ms(10_000)).then(ZERO, ms(30_000));
+    assert_eq!(play.letters(), "C");
+    play.then(ZERO, ms(40_000));
+    assert_eq!(play.letters(), "CRL");
+    let mut play = on_mains(power99());
+    play.then(BATTERY, ms(1000)).then(GONE, ms(10_000)).then(ZERO, ms(30_000));
+    assert_eq!(play.letters(), "FCRL");
+    let mut play = Play::new(Settings { in_outage: true, ..power99() });
+    play.then(GONE, ms(10_000)).then(ZERO, ms(30_000));
+    assert_eq!(play.letters(), "CRFL");
+}
+
 #[test]
 fn a_real_low_during_an_outage_is_not_doubted() {
     let mut play = on_mains(power99());

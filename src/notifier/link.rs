@@ -1,4 +1,4 @@
-//! The parent's end of the warden: which generation lives, and what the log pipe may cost.
+//! The parent's end of the warden, and what the log pipe may cost.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -6,58 +6,18 @@ use std::time::Duration;
 use nix::unistd::write;
 
 use crate::ipc::frame::{Decoder, LogLines, Malformed};
-use crate::ipc::orders::{DEAD, GO, GO_IN_OUTAGE, KILL, READY};
+use crate::ipc::keeper::Said;
+use crate::ipc::orders::{DEAD, READY};
 use crate::notifier::logging::{WARNING, quote, say};
 use crate::sys::process;
-
-/// Where the current generation of the monitor stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// The warden is not confined yet.
-    Starting,
-    /// The next monitor starts then.
-    Pausing(Duration),
-    /// A monitor runs.
-    Running,
-    /// The warden was told to kill it.
-    Killing,
-    /// The warden itself is gone.
-    Gone,
-}
-
-/// What the warden said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Said {
-    /// Confined.
-    Ready,
-    /// The monitor is dead: a signal number, or 0x80 and its exit status.
-    Dead(u8),
-    /// The warden is gone, or not itself.
-    Gone,
-}
-
-/// The warden confines itself, or kills, within this.
-const ANSWER: Duration = Duration::from_secs(10);
 
 /// The socket to the warden.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) fd: OwnedFd,
-    pub(super) stage: Stage,
-    /// KILL could not be written; when to try again. Without it we would wait for the death for ever.
-    kill_at: Option<Duration>,
-    /// When it was last asked for something.
-    asked: Duration,
 }
 
-/// A call that failed is tried again so much later.
-pub(super) const AGAIN: Duration = Duration::from_millis(100);
-
 impl Link {
-    pub(super) fn new(fd: OwnedFd, now: Duration) -> Link {
-        Link { fd, stage: Stage::Starting, kill_at: None, asked: now }
-    }
-
     /// Reads one message; `None`: none is there.
     pub(super) fn read(&self) -> Option<Said> {
         let mut bytes = [0; 2];
@@ -73,44 +33,10 @@ impl Link {
         Some(said)
     }
 
-    /// Starts a monitor; where the order cannot be written, soon.
-    pub(super) fn go(&mut self, now: Duration, outage: bool) {
-        let written = write(&self.fd, &[if outage { GO_IN_OUTAGE } else { GO }]);
-        let later = Stage::Pausing(now.saturating_add(AGAIN));
-        self.stage = if written.is_ok() { Stage::Running } else { later };
-    }
-
-    /// Has it killed.
-    pub(super) fn kill(&mut self, now: Duration) {
+    /// Orders something; false: it could not be written.
+    pub(super) fn order(&self, byte: u8) -> bool {
         // If it is the warden's death, the next read reports it.
-        let written = write(&self.fd, &[KILL]);
-        self.kill_at = written.is_err().then(|| now.saturating_add(AGAIN));
-        if self.stage != Stage::Killing {
-            (self.stage, self.asked) = (Stage::Killing, now);
-        }
-    }
-
-    /// When an answer that is awaited is overdue.
-    pub(super) fn overdue_at(&self) -> Option<Duration> {
-        let waits = matches!(self.stage, Stage::Starting | Stage::Killing);
-        waits.then(|| self.asked.saturating_add(ANSWER))
-    }
-
-    /// The warden is gone, or as good as gone: it may still answer.
-    pub(super) fn lost(&self, now: Duration) -> bool {
-        self.stage == Stage::Gone || self.overdue_at().is_some_and(|at| now >= at)
-    }
-
-    /// When [`Link::again`] has something to do.
-    pub(super) fn next(&self) -> Option<Duration> {
-        self.kill_at.filter(|_| self.stage == Stage::Killing)
-    }
-
-    /// Writes an order that could not be written.
-    pub(super) fn again(&mut self, now: Duration) {
-        if self.next().is_some_and(|at| now >= at) {
-            self.kill(now);
-        }
+        write(&self.fd, &[byte]).is_ok()
     }
 }
 

@@ -21,4 +21,4 @@ mod trouble;
 pub mod users;
 pub mod via;
 
-pub use start::{Enter, Jail, Mode, run};
+pub use start::{Enter, Jail, Mode, judge, run};

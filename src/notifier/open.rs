@@ -19,7 +19,7 @@ use nix::unistd::pipe2;
 use crate::config::{Config, Ups, Via, Watch};
 use crate::history::record::BOUND;
 use crate::notifier::port::{self, Problem};
-use crate::notifier::state::{Record, StateFile, Unusable};
+use crate::notifier::state::{self, Record, StateFile, Unusable};
 use crate::notifier::users::{self, Users};
 use crate::notifier::via::Init;
 use crate::notifier::via::Route;
@@ -101,13 +101,7 @@ impl History {
             let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(directory);
             made.map_err(|error| said(&error))?;
         }
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o644);
-        let file = options.custom_flags(O_NOFOLLOW).open(path).map_err(|error| said(&error))?;
-        let meta = file.metadata().map_err(|error| said(&error))?;
-        if !meta.is_file() || meta.uid() != 0 {
-            return Err(said(&"is not a plain file of root's"));
-        }
+        let file = state::plain(path).map_err(|error| said(&error))?;
         let file = Flock::lock(file, FlockArg::LockExclusiveNonblock);
         let file = file.map_err(|(_, error)| said(&error))?;
         // Not every file system can; then the disk may be full when a line comes.

@@ -13,7 +13,7 @@ use nix::unistd::{ForkResult, Uid, pipe2, setsid};
 use crate::config::{Action, Config, Via, Watch};
 use crate::ipc::guard::Guard;
 use crate::ipc::judge::{self, Feed, FeedSettings, Judge};
-use crate::ipc::respawn::Respawn;
+use crate::ipc::keeper::Keeper;
 use crate::ipc::told::Told;
 use crate::notifier::absent::{self, Part};
 use crate::notifier::chronicle::Chronicle;
@@ -22,7 +22,7 @@ use crate::notifier::hand::Hand;
 use crate::notifier::link::{Gate, Link};
 use crate::notifier::logging::{ALERT, EMERG, NOTICE, Sink, WARNING, say};
 use crate::notifier::open::{self, Opened};
-use crate::notifier::parent::Parent;
+use crate::notifier::parent::{Ends, Parent};
 use crate::notifier::state::Record;
 use crate::notifier::teller::{Fifo, HandLink, Teller};
 use crate::notifier::trouble;
@@ -99,8 +99,8 @@ pub fn run(config: &Config, mode: Mode, jail: Enter) -> Result<u8, String> {
     }
     let hand = hand(config, &opened)?;
     let (link, events, log) = fork_warden(config, &opened, jail)?;
-    let ends = Ends { link, events, log, hand, started, pid_file, sink, mode };
-    let parent = assemble(config, opened, ends).inspect_err(|error| {
+    let forked = Forked { link, events, log, hand, started, pid_file, sink, mode };
+    let parent = assemble(config, opened, forked).inspect_err(|error| {
         // Standard error may be closed already.
         if !sink.uses_stderr() {
             say(EMERG, format_args!("{error}"));
@@ -266,7 +266,7 @@ fn pair() -> Result<(OwnedFd, OwnedFd), String> {
 }
 
 /// The parent's ends of everything, and how it was started.
-struct Ends {
+struct Forked {
     link: OwnedFd,
     events: OwnedFd,
     log: OwnedFd,
@@ -278,7 +278,7 @@ struct Ends {
 }
 
 /// Makes the parent of what was opened, and takes root from it.
-fn assemble(config: &Config, opened: Opened, ends: Ends) -> Result<Parent, String> {
+fn assemble(config: &Config, opened: Opened, forked: Forked) -> Result<Parent, String> {
     let time = now();
     let mask: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
@@ -289,37 +289,34 @@ fn assemble(config: &Config, opened: Opened, ends: Ends) -> Result<Parent, Strin
     let chronicle = history.ok().map(|history| Chronicle::new(history, state.boot(), &names));
     // The jail's from here on. Closing it is all: exclusiveness stays with who still holds it.
     drop(ttys);
+    let guard = Guard::new(config.ups.iter().map(|ups| (ups.name.as_str(), ups.settle)));
     let mut parent = Parent {
-        names,
-        chronicle,
-        moved: 0,
-        guard: Guard::new(config.ups.iter().map(|ups| (ups.name.as_str(), ups.settle))),
-        judge: judge(config, &record, actions, time),
-        respawn: Respawn::default(),
-        link: Link::new(ends.link, time),
-        events: ends.events,
-        gate: Gate::new(ends.log),
-        teller: Teller {
-            actions,
-            sleep_time: config.sleep_time,
-            fifo: fifo.map(|fd| Fifo { fd, line: Lifeline::default() }),
-            hand: ends.hand.map(HandLink::new),
+        keeper: Keeper::new(guard, judge(config, &record, actions, time), time),
+        ends: Ends {
+            names,
+            link: Link { fd: forked.link },
+            events: forked.events,
+            gate: Gate::new(forked.log),
+            teller: Teller {
+                actions,
+                sleep_time: config.sleep_time,
+                fifo: fifo.map(|fd| Fifo { fd, line: Lifeline::default() }),
+                hand: forked.hand.map(HandLink::new),
+            },
+            state,
+            chronicle,
         },
-        state,
-        pid_file: ends.pid_file,
+        pid_file: forked.pid_file,
         signals,
-        sink: ends.sink,
-        started: ends.started,
-        restarted: ends.mode.foreground,
-        linger: ends.mode.linger,
+        sink: forked.sink,
+        started: forked.started,
+        restarted: forked.mode.foreground,
+        linger: forked.mode.linger,
         remind_at: None,
         blind_at: None,
         dropped: 0,
         dropped_at: None,
         began: time,
-        stale: false,
-        ports_gone: false,
-        ready: false,
     };
     parent
         .begin()
@@ -328,7 +325,8 @@ fn assemble(config: &Config, opened: Opened, ends: Ends) -> Result<Parent, Strin
     Ok(parent)
 }
 
-fn judge(config: &Config, record: &Record, actions: Actions, time: Duration) -> Judge {
+/// What is judged by, and what this boot's record says of before.
+pub fn judge(config: &Config, record: &Record, actions: Actions, time: Duration) -> Judge {
     let settings = judge::Settings {
         need: config.need,
         low_is_final: matches!(actions.low, Action::Runlevel(_) | Action::Halt),
@@ -346,7 +344,11 @@ fn judge(config: &Config, record: &Record, actions: Actions, time: Duration) -> 
     if record.told != Told::Ok {
         say(NOTICE, format_args!("init was told {:?} before this start", record.told));
     }
-    Judge::new(settings, feeds, record.told)
+    let mut judge = Judge::new(settings, feeds, record.told);
+    if record.shutdown {
+        judge.shut_down();
+    }
+    judge
 }
 
 /// Takes everything from the parent but what it holds.
@@ -380,7 +382,7 @@ fn confine_parent(
     let landlock = confine::confine(&walls)?;
     trouble::speak_of_panics();
     trouble::say_confined(&who.name, landlock);
-    if let Some(chronicle) = &mut parent.chronicle {
+    if let Some(chronicle) = &mut parent.ends.chronicle {
         chronicle.begin((now(), unix_time()), fresh)?;
     }
     seccomp::install(&program)

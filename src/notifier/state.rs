@@ -3,7 +3,7 @@
 
 use core::fmt::Write as _;
 use std::fs::{File, OpenOptions};
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
@@ -26,9 +26,9 @@ const REST: usize = 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Boot {
     /// The kernel's boot id.
-    id: String,
+    pub id: String,
     /// When process 1 started, in ticks: tells containers apart, which share the kernel's boot.
-    init: String,
+    pub init: String,
 }
 
 impl Boot {
@@ -55,6 +55,8 @@ impl Boot {
 pub struct Record {
     /// What init was last told.
     pub told: Told,
+    /// A shutdown was decided, perhaps not told.
+    pub shutdown: bool,
     /// Per UPS name, what was last seen of it.
     pub seen: Vec<(String, Power)>,
     /// Nothing was written in this boot before.
@@ -63,7 +65,7 @@ pub struct Record {
 
 impl Default for Record {
     fn default() -> Record {
-        Record { told: Told::Ok, seen: Vec::new(), fresh: true }
+        Record { told: Told::Ok, shutdown: false, seen: Vec::new(), fresh: true }
     }
 }
 
@@ -97,6 +99,16 @@ pub struct Entry<'a> {
     pub seen: &'a [(&'a str, Option<Power>, bool)],
 }
 
+/// Opens a file to read and write, making it if it is not there; it must be a plain file of root's.
+pub(super) fn plain(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o644);
+    let file = options.custom_flags(O_NOFOLLOW).open(path)?;
+    let meta = file.metadata()?;
+    let plain = meta.is_file() && meta.uid() == 0;
+    plain.then_some(file).ok_or_else(|| io::Error::other("is not a plain file of root's"))
+}
+
 impl StateFile {
     /// Opens, locks and preallocates it, and reads what this boot left in it.
     ///
@@ -104,14 +116,7 @@ impl StateFile {
     /// It cannot be opened, is not root's plain file, or another instance holds it.
     pub fn open(path: &Path, ups: usize) -> Result<(StateFile, Result<Record, Unusable>), String> {
         let shown = path.display();
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o644);
-        let file = options.custom_flags(O_NOFOLLOW).open(path);
-        let file = file.map_err(|error| format!("state file {shown}: {error}"))?;
-        let meta = file.metadata().map_err(|error| format!("state file {shown}: {error}"))?;
-        if !meta.is_file() || meta.uid() != 0 {
-            return Err(format!("state file {shown}: is not a plain file of root's"));
-        }
+        let file = plain(path).map_err(|error| format!("state file {shown}: {error}"))?;
         let mut text = String::new();
         let readable = (&file).take(LARGEST).read_to_string(&mut text).is_ok();
         let file = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| {
@@ -123,7 +128,7 @@ impl StateFile {
         })?;
         let boot = Boot::current();
         let size = REST.saturating_add(PER_UPS.saturating_mul(ups));
-        let record = if readable { read(&text, &boot) } else { Err(Unusable::Foreign) };
+        let record = if readable { Record::read(&text, &boot) } else { Err(Unusable::Foreign) };
         Ok((StateFile { file, boot, size }, record))
     }
 
@@ -135,7 +140,7 @@ impl StateFile {
         let mut bytes = vec![0; self.size];
         self.file.read_exact_at(&mut bytes, 0).map_err(|_| Unusable::Foreign)?;
         let text = core::str::from_utf8(&bytes).map_err(|_| Unusable::Foreign)?;
-        read(text, &self.boot)
+        Record::read(text, &self.boot)
     }
 
     /// Writes the first entry, and makes the file as long as every later one: a full /run can then not
@@ -153,25 +158,8 @@ impl StateFile {
     /// # Errors
     /// What pwrite(2) says.
     pub fn write(&self, entry: Entry<'_>) -> std::io::Result<()> {
-        let mut text = String::with_capacity(self.size);
-        // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            "{}\ntold {}\nat {}\npid {}\nboot {}\ninit {}\n",
-            entry.now.text(),
-            told_text(entry.told),
-            entry.at,
-            process::id(),
-            self.boot.id,
-            self.boot.init
-        );
-        for (name, power, blind) in entry.seen {
-            let power = power.map_or('?', Power::letter);
-            let _ = writeln!(text, "ups {name} {power}{}", if *blind { " blind" } else { "" });
-        }
-        text.push_str("end\n");
         // Always the same length, so that no tail of an older entry is left.
-        let mut bytes = text.into_bytes();
+        let mut bytes = entry.text(&self.boot).into_bytes();
         bytes.resize(bytes.len().max(self.size), b'\n');
         self.file.write_all_at(&bytes, 0)
     }
@@ -184,6 +172,30 @@ impl StateFile {
     /// Its descriptor.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
+    }
+}
+
+impl Entry<'_> {
+    /// As it stands in the file.
+    pub fn text(&self, boot: &Boot) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "{}\ntold {}\nat {}\npid {}\nboot {}\ninit {}\n",
+            self.now.text(),
+            told_text(self.told),
+            self.at,
+            process::id(),
+            boot.id,
+            boot.init
+        );
+        for (name, power, blind) in self.seen {
+            let power = power.map_or('?', Power::letter);
+            let _ = writeln!(text, "ups {name} {power}{}", if *blind { " blind" } else { "" });
+        }
+        text.push_str("end\n");
+        text
     }
 }
 
@@ -200,31 +212,34 @@ fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
 }
 
-/// Reads a record; an empty file is a record of nothing.
-///
-/// # Errors
-/// It is another boot's, torn, or not ours.
-pub fn read(text: &str, boot: &Boot) -> Result<Record, Unusable> {
-    if text.is_empty() {
-        return Ok(Record::default());
+impl Record {
+    /// Reads a record; an empty file is a record of nothing.
+    ///
+    /// # Errors
+    /// It is not usable.
+    pub fn read(text: &str, boot: &Boot) -> Result<Record, Unusable> {
+        if text.is_empty() {
+            return Ok(Record::default());
+        }
+        let foreign = Unusable::Foreign;
+        if !text.lines().any(|line| line == "end") {
+            return Err(foreign);
+        }
+        if field(text, "boot") != Some(&boot.id) || field(text, "init") != Some(&boot.init) {
+            return Err(Unusable::OtherBoot);
+        }
+        let told = [Told::Ok, Told::Fail, Told::Low, Told::Final];
+        let told = told.into_iter().find(|told| Some(told_text(*told)) == field(text, "told"));
+        let seen = text.lines().filter_map(|line| {
+            let mut words = line.strip_prefix("ups ")?.split(' ');
+            let (name, letter) = (words.next()?, words.next()?);
+            let powers = [Power::Mains, Power::Battery, Power::Low];
+            let power = powers.into_iter().find(|power| letter == power.letter().to_string())?;
+            Some((name.to_owned(), power))
+        });
+        let shutdown = text.lines().next() == Some(Word::Shutdown.text());
+        Ok(Record { told: told.ok_or(foreign)?, shutdown, seen: seen.collect(), fresh: false })
     }
-    let foreign = Unusable::Foreign;
-    if !text.lines().any(|line| line == "end") {
-        return Err(foreign);
-    }
-    if field(text, "boot") != Some(&boot.id) || field(text, "init") != Some(&boot.init) {
-        return Err(Unusable::OtherBoot);
-    }
-    let told = [Told::Ok, Told::Fail, Told::Low, Told::Final];
-    let told = told.into_iter().find(|told| Some(told_text(*told)) == field(text, "told"));
-    let seen = text.lines().filter_map(|line| {
-        let mut words = line.strip_prefix("ups ")?.split(' ');
-        let (name, letter) = (words.next()?, words.next()?);
-        let powers = [Power::Mains, Power::Battery, Power::Low];
-        let power = powers.into_iter().find(|power| letter == power.letter().to_string())?;
-        Some((name.to_owned(), power))
-    });
-    Ok(Record { told: told.ok_or(foreign)?, seen: seen.collect(), fresh: false })
 }
 
 #[cfg(test)]

@@ -13,17 +13,25 @@ fn text(told: &str) -> String {
 
 #[test]
 fn a_record_of_this_boot_is_read_back() {
-    let record = read(&text("LOW"), &boot()).unwrap();
-    assert_eq!(record.told, Told::Low);
+    let record = Record::read(&text("LOW"), &boot()).unwrap();
+    assert_eq!((record.told, record.shutdown), (Told::Low, false));
     let seen = [("a".to_owned(), Power::Battery), ("c".to_owned(), Power::Low)];
     assert_eq!(record.seen, seen);
-    assert_eq!(read("", &boot()).unwrap(), Record::default());
+    assert_eq!(Record::read("", &boot()).unwrap(), Record::default());
+}
+
+/// The parent died between telling and recording, so it is told again. Seen to fail with `shutdown` never read.
+#[test]
+fn a_shutdown_on_the_first_line_was_decided_whatever_was_told() {
+    let text = text("LOW").replacen("FAIL", "SHUTDOWN", 1);
+    let record = Record::read(&text, &boot()).unwrap();
+    assert_eq!((record.told, record.shutdown), (Told::Low, true));
 }
 
 #[test]
 fn a_record_of_another_boot_or_another_init_is_not_ours() {
     for other in [Boot { id: "x".to_owned(), ..boot() }, Boot { init: "26".to_owned(), ..boot() }] {
-        assert!(matches!(read(&text("LOW"), &other), Err(Unusable::OtherBoot)));
+        assert!(matches!(Record::read(&text("LOW"), &other), Err(Unusable::OtherBoot)));
     }
 }
 
@@ -32,9 +40,12 @@ fn a_torn_or_foreign_file_is_refused_wherever_it_is_torn() {
     let whole = text("LOW");
     let end = whole.find("end").unwrap();
     for length in 1..end + 3 {
-        assert!(matches!(read(&whole[..length], &boot()), Err(Unusable::Foreign)), "{length}");
+        assert!(
+            matches!(Record::read(&whole[..length], &boot()), Err(Unusable::Foreign)),
+            "{length}"
+        );
     }
-    assert!(matches!(read(&text("PERHAPS"), &boot()), Err(Unusable::Foreign)));
+    assert!(matches!(Record::read(&text("PERHAPS"), &boot()), Err(Unusable::Foreign)));
 }
 
 #[test]
@@ -62,7 +73,12 @@ fn what_is_written_is_read_back_in_one_length_and_locks_others_out() {
     let (_, record) = StateFile::open(&path, 2).unwrap();
     assert_eq!(
         record.unwrap(),
-        Record { told: Told::Final, seen: vec![("a".to_owned(), Power::Low)], fresh: false }
+        Record {
+            told: Told::Final,
+            shutdown: true,
+            seen: vec![("a".to_owned(), Power::Low)],
+            fresh: false
+        }
     );
     std::fs::remove_file(&path).unwrap();
 }

@@ -10,9 +10,9 @@ use nix::unistd::write;
 
 use crate::config::Action;
 use crate::ipc::judge::Tell;
+use crate::ipc::keeper::AGAIN;
 use crate::ipc::told::Word;
 use crate::notifier::hand::{DONE, FAILED, UNREAD};
-use crate::notifier::link::AGAIN;
 use crate::notifier::logging::{ALERT, EMERG, NOTICE, WARNING, say};
 use crate::notifier::via::Actions;
 use crate::sys::process;

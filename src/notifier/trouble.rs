@@ -7,8 +7,8 @@ use landlock::RulesetStatus;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{Shutdown, shutdown};
 
+use crate::ipc::keeper::Stage;
 use crate::ipc::told::Told;
-use crate::notifier::link::Stage;
 use crate::notifier::logging::{ALERT, EMERG, NOTICE, WARNING, say};
 use crate::notifier::parent::{End, Parent};
 use crate::sys::{now, process, raw};
@@ -16,7 +16,7 @@ use crate::sys::{now, process, raw};
 /// How long the others get to end.
 const PARTING: Duration = Duration::from_secs(1);
 /// Trouble that stays is said again so often.
-pub(super) const REMIND: Duration = Duration::from_secs(600);
+const REMIND: Duration = Duration::from_secs(600);
 /// Blindness on mains is said again so often.
 const REMIND_BLIND: Duration = Duration::from_secs(3600);
 
@@ -26,10 +26,10 @@ impl Parent {
     pub(super) fn trouble(&mut self, time: Duration) -> Option<End> {
         self.remind_of_dropped(time);
         self.remind_of_blindness(time);
-        let lost = self.link.lost(time);
-        let dead = self.teller.dead();
-        let ports_gone = core::mem::take(&mut self.ports_gone);
-        if ports_gone && self.restarted && self.judge.last_told() == Told::Ok {
+        let lost = self.keeper.lost(time);
+        let dead = self.ends.teller.dead();
+        let ports_gone = core::mem::take(&mut self.keeper.ports_gone);
+        if ports_gone && self.restarted && self.keeper.judge.last_told() == Told::Ok {
             say(
                 EMERG,
                 format_args!("every port is gone; ending, so that the next start waits for them"),
@@ -45,9 +45,9 @@ impl Parent {
             }
             return None;
         }
-        let calm = self.judge.last_told() == Told::Ok || self.judge.last_told() == Told::Final;
-        let gone = self.link.stage == Stage::Gone;
-        if (dead || calm) && (self.restarted || !self.ready) {
+        let calm = matches!(self.keeper.judge.last_told(), Told::Ok | Told::Final);
+        let gone = self.keeper.stage == Stage::Gone;
+        if (dead || calm) && (self.restarted || !self.keeper.was_known) {
             let what = match (dead, gone) {
                 (true, _) => "init cannot be told",
                 (false, true) => "the warden is gone",
@@ -73,7 +73,7 @@ impl Parent {
 
     /// At most one line a second: a monitor that writes too many must not have us write as many.
     fn remind_of_dropped(&mut self, time: Duration) {
-        let new = self.sink.dropped().saturating_add(core::mem::take(&mut self.gate.dropped));
+        let new = self.sink.dropped().saturating_add(core::mem::take(&mut self.ends.gate.dropped));
         self.dropped = self.dropped.saturating_add(new);
         if self.dropped == 0 {
             return;
@@ -87,13 +87,14 @@ impl Parent {
     }
 
     fn remind_of_blindness(&mut self, time: Duration) {
-        let blind = self.ready && self.judge.feeds().iter().any(|feed| feed.blind_since.is_some());
+        let blind = self.keeper.was_known
+            && self.keeper.judge.feeds().iter().any(|feed| feed.blind_since.is_some());
         let Some(at) = self.blind_at.filter(|_| blind) else {
             self.blind_at = blind.then(|| time.saturating_add(REMIND_BLIND));
             return;
         };
         if time >= at {
-            let feeds = self.judge.feeds().iter().zip(&self.names);
+            let feeds = self.keeper.judge.feeds().iter().zip(&self.ends.names);
             for (_, name) in feeds.filter(|(feed, _)| feed.blind_since.is_some()) {
                 say(WARNING, format_args!("{name}: still no contact"));
             }
@@ -103,13 +104,13 @@ impl Parent {
 
     /// Lets the others go and waits a moment for them.
     pub(super) fn part(&mut self, end: End) {
-        let hand = self.teller.hand.as_ref().map(|hand| hand.fd.as_fd());
-        for fd in [self.link.fd.as_fd()].into_iter().chain(hand) {
+        let hand = self.ends.teller.hand.as_ref().map(|hand| hand.fd.as_fd());
+        for fd in [self.ends.link.fd.as_fd()].into_iter().chain(hand) {
             // Their next read is the end.
             let _ = shutdown(fd.as_raw_fd(), Shutdown::Write);
         }
         let deadline = now().saturating_add(PARTING);
-        let mut left = vec![self.link.fd.as_fd()];
+        let mut left = vec![self.ends.link.fd.as_fd()];
         left.extend(hand);
         while !left.is_empty() && now() < deadline {
             let mut fds: Vec<_> =
@@ -119,7 +120,7 @@ impl Parent {
             }
             left.retain(|fd| !matches!(process::read_some(*fd, &mut [0; 2]), Ok(Some(0)) | Err(_)));
         }
-        if let Some(chronicle) = &self.chronicle {
+        if let Some(chronicle) = &self.ends.chronicle {
             chronicle.finish(deadline);
         }
         if let Some(pid_file) = &self.pid_file {

@@ -53,7 +53,7 @@ pub enum Watch {
 }
 
 /// State of the held descriptor.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub struct Lifeline {
     gap_since: Option<Duration>,
     retry: Duration,
