@@ -59,9 +59,6 @@ pub(super) struct Parent {
     /// When to remind of trouble, and of blindness.
     pub(super) remind_at: Option<Duration>,
     pub(super) blind_at: Option<Duration>,
-    /// Log lines that were lost, and when to say so.
-    pub(super) dropped: u64,
-    pub(super) dropped_at: Option<Duration>,
     pub(super) began: Duration,
     /// The state file does not say what was seen last.
     pub(super) stale: bool,
@@ -409,7 +406,8 @@ impl Parent {
         let times =
             [pausing, silence, told, start, self.gate.next(), self.teller.next(), self.blind_at];
         let overdue = self.link.overdue_at().filter(|at| *at > time);
-        let times = times.into_iter().chain([self.remind_at, overdue, self.dropped_at]).flatten();
+        let times =
+            times.into_iter().chain([self.remind_at, overdue, self.gate.dropped_at]).flatten();
         let timeout = times.min().map(|at| at.saturating_sub(now()));
         let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         if self.link.stage != Stage::Gone {

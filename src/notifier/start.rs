@@ -20,7 +20,7 @@ use crate::notifier::absent::{self, Part};
 use crate::notifier::chronicle::Chronicle;
 use crate::notifier::filter;
 use crate::notifier::hand::Hand;
-use crate::notifier::link::{Gate, Link, Stage};
+use crate::notifier::link::{Gate, Link};
 use crate::notifier::logging::{ALERT, EMERG, NOTICE, Sink, WARNING, say};
 use crate::notifier::open::{self, Opened};
 use crate::notifier::parent::Parent;
@@ -296,7 +296,7 @@ fn assemble(config: &Config, opened: Opened, ends: Ends) -> Result<Parent, Strin
         guard: Guard::new(config.ups.iter().map(|ups| (ups.name.as_str(), ups.settle))),
         judge: judge(config, &record, actions, time),
         respawn: Respawn::default(),
-        link: Link { fd: ends.link, stage: Stage::Starting, asked: time },
+        link: Link::new(ends.link, time),
         events: ends.events,
         gate: Gate::new(ends.log),
         teller: Teller {
@@ -314,8 +314,6 @@ fn assemble(config: &Config, opened: Opened, ends: Ends) -> Result<Parent, Strin
         linger: ends.mode.linger,
         remind_at: None,
         blind_at: None,
-        dropped: 0,
-        dropped_at: None,
         began: time,
         stale: false,
         ports_gone: false,
