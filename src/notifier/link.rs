@@ -18,6 +18,11 @@ pub(super) struct Link {
 }
 
 impl Link {
+    /// To a warden that was just forked.
+    pub(super) fn new(fd: OwnedFd, now: Duration) -> Link {
+        Link { fd, stage: Stage::Starting, asked: now }
+    }
+
     /// Reads one message; `None`: none is there.
     pub(super) fn read(&self) -> Option<Said> {
         let mut bytes = [0; 2];
@@ -54,13 +59,23 @@ pub(super) struct Gate {
     second: Duration,
     lines: u32,
     bytes: usize,
+    /// Lines that were lost, and when to say so.
     pub(super) dropped: u64,
+    pub(super) dropped_at: Option<Duration>,
 }
 
 impl Gate {
     pub(super) fn new(fd: OwnedFd) -> Gate {
         let decoder = Decoder::default();
-        Gate { fd, decoder, second: Duration::ZERO, lines: 0, bytes: 0, dropped: 0 }
+        Gate {
+            fd,
+            decoder,
+            second: Duration::ZERO,
+            lines: 0,
+            bytes: 0,
+            dropped: 0,
+            dropped_at: None,
+        }
     }
 
     /// Whether to read it now.

@@ -59,9 +59,6 @@ pub(super) struct Parent {
     /// When to remind of trouble, and of blindness.
     pub(super) remind_at: Option<Duration>,
     pub(super) blind_at: Option<Duration>,
-    /// Log lines that were lost, and when to say so.
-    pub(super) dropped: u64,
-    pub(super) dropped_at: Option<Duration>,
     pub(super) began: Duration,
 }
 
@@ -193,7 +190,7 @@ impl Parent {
         let late = if self.keeper.was_known { time } else { late };
         let start = self.started.as_ref().map(|_| late.max(time.saturating_add(AGAIN)));
         let times = [next, start, ends.gate.next(), ends.teller.next(), self.blind_at];
-        let times = times.into_iter().chain([self.remind_at, self.dropped_at]).flatten();
+        let times = times.into_iter().chain([self.remind_at, ends.gate.dropped_at]).flatten();
         let timeout = times.min().map(|at| at.saturating_sub(now()));
         let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         if self.keeper.stage != Stage::Gone {

@@ -314,8 +314,6 @@ fn assemble(config: &Config, opened: Opened, forked: Forked) -> Result<Parent, S
         linger: forked.mode.linger,
         remind_at: None,
         blind_at: None,
-        dropped: 0,
-        dropped_at: None,
         began: time,
     };
     parent

@@ -73,16 +73,15 @@ impl Parent {
 
     /// At most one line a second: a monitor that writes too many must not have us write as many.
     fn remind_of_dropped(&mut self, time: Duration) {
-        let new = self.sink.dropped().saturating_add(core::mem::take(&mut self.ends.gate.dropped));
-        self.dropped = self.dropped.saturating_add(new);
-        if self.dropped == 0 {
+        let gate = &mut self.ends.gate;
+        gate.dropped = gate.dropped.saturating_add(self.sink.dropped());
+        if gate.dropped == 0 {
             return;
         }
-        let at = *self.dropped_at.get_or_insert(time.saturating_add(Duration::from_secs(1)));
+        let at = *gate.dropped_at.get_or_insert(time.saturating_add(Duration::from_secs(1)));
         if time >= at {
-            let dropped = core::mem::take(&mut self.dropped);
-            say(WARNING, format_args!("{dropped} log lines were dropped"));
-            self.dropped_at = None;
+            say(WARNING, format_args!("{} log lines were dropped", gate.dropped));
+            (gate.dropped, gate.dropped_at) = (0, None);
         }
     }
 
