@@ -19,10 +19,6 @@ pub(super) struct Link {
 
 impl Link {
     /// To a warden that was just forked.
-    pub(super) fn new(fd: OwnedFd, now: Duration) -> Link {
-        Link { fd, stage: Stage::Starting, asked: now }
-    }
-
     /// Reads one message; `None`: none is there.
     pub(super) fn read(&self) -> Option<Said> {
         let mut bytes = [0; 2];
