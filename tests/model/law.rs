@@ -7,7 +7,8 @@ use upsentry::ipc::frame::Kind;
 use upsentry::ipc::judge::Tell;
 use upsentry::ipc::told::Word;
 
-use crate::world::{Act, File, Level, MOST, World};
+use crate::bounds::{Act, Level, MOST};
+use crate::world::World;
 
 /// Unlike words are so far apart.
 const APART: Duration = Duration::from_millis(100);
@@ -77,7 +78,7 @@ const UPS: Ups = Ups {
 };
 
 impl Law {
-    pub fn new(_: Duration) -> Law {
+    pub fn new() -> Law {
         Law {
             ups: [UPS; MOST],
             told: None,
@@ -103,7 +104,7 @@ impl Law {
         }
     }
 
-    pub fn started(&mut self, _: &File) {
+    pub fn started(&mut self) {
         self.by_this = false;
         self.again = self.told.filter(|_| self.unrecorded);
     }
@@ -118,7 +119,7 @@ impl Law {
 
     /// Another boot: init knows nothing.
     pub fn booted(&mut self) {
-        *self = Law::new(Duration::ZERO);
+        *self = Law::new();
     }
 
     pub fn recorded(&mut self, file: &str) {

@@ -38,6 +38,9 @@ pub struct Seen {
 /// So many steps without a choice are no life.
 const SPIN: usize = 10_000;
 
+/// A way that is shown ends here.
+const LONGEST: usize = 20_000;
+
 /// Goes on while only one thing can happen.
 fn follow<M: Model>(state: &mut M, seen: &mut usize) -> Result<Vec<M::Act>, String> {
     for _ in 0..SPIN {
@@ -102,7 +105,7 @@ fn way<A: Copy>(ways: &[(usize, Option<A>)], mut index: usize) -> Vec<A> {
 fn told<M: Model>(mut state: M, way: Vec<M::Act>) -> String {
     let mut text = String::new();
     let mut way = way.into_iter();
-    loop {
+    while text.len() < LONGEST {
         let act = match state.acts()[..] {
             [only] => only,
             _ => match way.next() {
@@ -115,6 +118,7 @@ fn told<M: Model>(mut state: M, way: Vec<M::Act>) -> String {
             return text;
         }
     }
+    text
 }
 
 fn key<M: Model>(state: &M) -> u128 {
