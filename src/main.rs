@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use lexopt::prelude::{Long, Short, Value};
 use nix::sys::signal::Signal;
-use nix::unistd::{Gid, Pid, Uid, getppid};
+use nix::unistd::{Pid, Uid, getppid};
 use upsentry::config::{self, Config, Purpose, cables};
 use upsentry::monitor::{self, Line, Plan, power};
 use upsentry::notifier::reader::{self, Problem};
 use upsentry::notifier::{self, Jail, Mode, check, kill, past, port};
-use upsentry::sys::confine::{MEMORY, NOBODY, Walls, confine};
+use upsentry::sys::confine;
 use upsentry::sys::text::{complain, show};
 use upsentry::sys::{process, raw};
 
@@ -245,15 +245,5 @@ fn confine_test(lines: &[Line]) -> Result<(), String> {
         return Ok(());
     }
     let ttys = lines.iter().filter_map(|line| line.tty.as_ref().map(|tty| tty.as_raw_fd()));
-    let keep: Vec<_> = [0, 1, 2].into_iter().chain(ttys).collect();
-    confine(&Walls {
-        keep: &keep,
-        root: None,
-        uid: Uid::from_raw(NOBODY),
-        gid: Gid::from_raw(NOBODY),
-        file_size: u64::MAX,
-        memory: MEMORY,
-        scoped: true,
-    })
-    .map(drop)
+    confine::to_nobody(&ttys.collect::<Vec<_>>())
 }

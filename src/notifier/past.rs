@@ -5,13 +5,12 @@ use std::io::Read as _;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
 
-use nix::unistd::{Gid, Uid};
+use nix::unistd::Uid;
 
 use crate::history::record::{BOUND, Record, SIZE};
 use crate::history::view;
 use crate::notifier::state::Boot;
-use crate::sys::confine::{MEMORY, NOBODY, Walls, confine};
-use crate::sys::{raw, unix_time};
+use crate::sys::{confine, raw, unix_time};
 
 /// The file as a table, or as JSON.
 ///
@@ -30,7 +29,8 @@ pub fn show(path: &Path, json: bool) -> Result<String, String> {
     // What must be read from files for it is read now.
     let _ = raw::local(unix_time());
     if Uid::effective().is_root() {
-        give_up_rights(&file)?;
+        // The daemon's parent wrote the file, so what is in it is not root's to read.
+        confine::to_nobody(&[file.as_raw_fd()])?;
     }
     let mut bytes = Vec::new();
     file.take(BOUND.unsigned_abs()).read_to_end(&mut bytes).map_err(said)?;
@@ -56,18 +56,4 @@ fn local(at: i64) -> String {
         return at.to_string();
     };
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
-}
-
-/// The daemon's parent wrote the file, so what is in it is not root's to read.
-fn give_up_rights(file: &File) -> Result<(), String> {
-    confine(&Walls {
-        keep: &[0, 1, 2, file.as_raw_fd()],
-        root: None,
-        uid: Uid::from_raw(NOBODY),
-        gid: Gid::from_raw(NOBODY),
-        file_size: u64::MAX,
-        memory: MEMORY,
-        scoped: true,
-    })
-    .map(drop)
 }

@@ -71,6 +71,24 @@ pub fn confine(walls: &Walls<'_>) -> Result<RulesetStatus, String> {
     Ok(status)
 }
 
+/// Leaves a command of root's no right, but standard input and output and these descriptors.
+///
+/// # Errors
+/// As [`confine`].
+pub fn to_nobody(more: &[RawFd]) -> Result<(), String> {
+    let keep: Vec<RawFd> = [0, 1, 2].iter().chain(more).copied().collect();
+    confine(&Walls {
+        keep: &keep,
+        root: None,
+        uid: Uid::from_raw(NOBODY),
+        gid: Gid::from_raw(NOBODY),
+        file_size: u64::MAX,
+        memory: MEMORY,
+        scoped: true,
+    })
+    .map(drop)
+}
+
 /// Empties the bounding set, so that no exec brings a capability back.
 ///
 /// # Errors

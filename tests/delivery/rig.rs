@@ -1,6 +1,7 @@
 //! The daemon on a rig.
 
 use crate::common::DAEMON;
+use crate::common::jail::Status;
 use crate::common::sim::{Event, InitRequest, Kind, Rig, Setup};
 use std::fs;
 use std::path::PathBuf;
@@ -108,6 +109,12 @@ impl Daemon {
     pub(crate) fn pid(&self) -> i32 {
         let text = fs::read_to_string(self.rig.setup().path("pid")).unwrap_or_default();
         text.trim().parse().unwrap_or_else(|_| panic!("no pid: {}", self.rig.stderr()))
+    }
+
+    /// The process of this name in `ps`.
+    pub(crate) fn process(&self, name: &str) -> Option<u32> {
+        let named = |pid: &u32| Status::of(*pid).is_some_and(|status| status.get("Name") == name);
+        self.rig.processes().into_iter().find(named)
     }
 
     /// All that is known, for messages.

@@ -34,13 +34,6 @@ fn script() -> (String, Vec<&'static str>, Duration) {
     (text, told, Duration::from_millis(length))
 }
 
-/// The monitor that now is: the child of the warden, once it has its name.
-fn monitor(daemon: &Daemon) -> Option<u32> {
-    let named =
-        |pid: &u32| Status::of(*pid).is_some_and(|status| status.get("Name") == "upsentry-mon");
-    daemon.rig.processes().into_iter().find(named)
-}
-
 /// Seen to fail with a SIGKILL from outside counted as a crash (no more than 20 a minute), with what was last
 /// seen forgotten at each death (outages missed), and with each monitor settling anew (nothing told at all).
 #[test]
@@ -62,7 +55,7 @@ fn five_hundred_kills_in_fifty_outages() {
         std::thread::sleep(due.saturating_sub(began.elapsed()));
         let end = Instant::now() + LONG;
         let pid = loop {
-            if let Some(pid) = monitor(&daemon).filter(|pid| !killed.contains(pid)) {
+            if let Some(pid) = daemon.process("upsentry-mon").filter(|pid| !killed.contains(pid)) {
                 break pid;
             }
             assert!(

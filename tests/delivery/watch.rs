@@ -1,6 +1,5 @@
 //! Monitors that die, hang or are stopped; a machine that does not go down; state files that cannot be used.
 
-use crate::common::jail::Status;
 use crate::common::need_root;
 use crate::common::sim::Setup;
 use crate::rig::{Daemon, LONG, MAINS, POWER99, between, one};
@@ -12,11 +11,6 @@ use std::time::{Duration, Instant};
 /// The silence after which a monitor on mains is taken for hung is 30 s.
 const HUNG_ON_MAINS: Duration = Duration::from_secs(45);
 
-fn named(daemon: &Daemon, name: &str) -> Option<u32> {
-    let is = |pid: &u32| Status::of(*pid).is_some_and(|status| status.get("Name") == name);
-    daemon.rig.processes().into_iter().find(is)
-}
-
 fn send(pid: u32, signal: Signal) {
     let _ = kill(Pid::from_raw(i32::try_from(pid).unwrap()), signal);
 }
@@ -25,7 +19,7 @@ fn send(pid: u32, signal: Signal) {
 fn next_monitor(daemon: &Daemon, old: u32, time: Duration) -> u32 {
     let end = Instant::now() + time;
     loop {
-        if let Some(pid) = named(daemon, "upsentry-mon").filter(|pid| *pid != old) {
+        if let Some(pid) = daemon.process("upsentry-mon").filter(|pid| *pid != old) {
             return pid;
         }
         assert!(Instant::now() < end, "no new monitor: {}", daemon.rig.stderr());
@@ -44,7 +38,7 @@ fn a_killed_monitor_s_successor_reads_at_once() {
     let conf = one(&setup, POWER99);
     let mut daemon = Daemon::on(setup, &conf);
     let mut took = Vec::new();
-    let mut monitor = named(&daemon, "upsentry-mon").expect("a monitor");
+    let mut monitor = daemon.process("upsentry-mon").expect("a monitor");
     for _ in 0..15 {
         // No reading of the old one is under way.
         std::thread::sleep(Duration::from_millis(400));
@@ -71,7 +65,7 @@ fn a_hung_monitor_is_replaced() {
         return;
     }
     let mut daemon = Daemon::start(POWER99, MAINS);
-    let first = named(&daemon, "upsentry-mon").expect("a monitor");
+    let first = daemon.process("upsentry-mon").expect("a monitor");
     send(first, Signal::SIGSTOP);
     let hung = Instant::now();
     let second = next_monitor(&daemon, first, HUNG_ON_MAINS);
@@ -98,7 +92,7 @@ fn stopped_and_continued_nothing_changes() {
     }
     let mut daemon = Daemon::start(POWER99, MAINS);
     let names = ["upsentry-mon", "upsentry-warden", "upsentry"];
-    let all = names.map(|name| named(&daemon, name).expect("a process"));
+    let all = names.map(|name| daemon.process(name).expect("a process"));
     let mut told = 0;
     for (command, word) in [("set a cts=0", "powerfail"), ("set a cts=1", "powerok")] {
         for (name, pid) in names.into_iter().zip(all) {
@@ -113,7 +107,7 @@ fn stopped_and_continued_nothing_changes() {
         told += 1;
         daemon.told(told, word);
     }
-    assert_eq!(names.map(|name| named(&daemon, name).expect("a process")), all);
+    assert_eq!(names.map(|name| daemon.process(name).expect("a process")), all);
     assert!(!daemon.rig.stderr().contains("convicted"), "{}", daemon.rig.stderr());
 }
 

@@ -13,7 +13,6 @@ mod common;
 #[allow(dead_code)]
 mod rig;
 
-use common::jail::Status;
 use common::need_root;
 use common::sim::Setup;
 use nix::sys::signal::{Signal, kill};
@@ -62,9 +61,7 @@ struct Soak {
 
 impl Soak {
     fn pid(&self, name: &str) -> Option<i32> {
-        let named = |pid: &u32| Status::of(*pid).is_some_and(|status| status.get("Name") == name);
-        let found = self.daemon.rig.processes().into_iter().find(named);
-        found.map(|pid| i32::try_from(pid).expect("a process id"))
+        self.daemon.process(name).map(|pid| i32::try_from(pid).expect("a process id"))
     }
 
     fn send(&self, name: &str, signal: Signal) {
