@@ -159,6 +159,10 @@ impl Law {
             Kind::Fail => ups.heard = Heard::Fail,
             Kind::Low => ups.heard = Heard::Low,
             Kind::Restored => {}
+            Kind::Lost => {
+                ups.unseen.get_or_insert(Duration::ZERO);
+                return;
+            }
             _ => return,
         }
         ups.unseen = None;
