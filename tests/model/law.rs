@@ -199,12 +199,12 @@ impl Law {
             ups.gone = if level == Level::Gone { ups.gone + time } else { Duration::ZERO };
             // Neither a bounce nor a port that is away between two readings is noticed.
             ups.up = if pulled { Duration::ZERO } else { ups.up + time };
-            if pulled || (level == Level::Gone && ups.zero > Duration::ZERO) {
-                ups.zero += time;
-            } else if ups.up > BOUNCE {
-                ups.zero = Duration::ZERO;
-            }
-            if pulled && ups.zero + GLITCHES >= settings.cable_grace {
+            let unnoticed = level == Level::Gone || ups.up <= BOUNCE;
+            ups.zero = match pulled || (unnoticed && ups.zero > Duration::ZERO) {
+                true => ups.zero + time,
+                false => Duration::ZERO,
+            };
+            if ups.zero + GLITCHES >= settings.cable_grace {
                 ups.low = ups.low.max(ups.zero);
             }
             if level == Level::Mains {
