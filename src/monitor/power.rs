@@ -240,7 +240,8 @@ impl Ups {
             self.since = since;
         }
         // Over once a line has stood up for longer than a contact bounces, or with the grace.
-        let up = self.inputs != Some(0) && now.saturating_sub(self.moved) >= STILL;
+        let stands = self.inputs.is_some_and(|inputs| inputs != 0);
+        let up = stands && now.saturating_sub(self.moved) >= STILL;
         let over = self.doubt.is_some_and(|at| now >= at.saturating_add(self.set.cable_grace));
         if over || up {
             self.doubt = None;

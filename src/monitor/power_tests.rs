@@ -257,6 +257,14 @@ fn all_zero_is_doubted_when_the_port_comes_back_so_and_no_outage_was_seen() {
     assert_eq!(play.letters(), "CRFL");
 }
 
+/// Seen to fail where a port that is gone counts as a line that stood up.
+#[test]
+fn a_port_that_goes_while_the_cable_is_in_doubt_proves_nothing() {
+    let mut play = on_mains(power99());
+    play.then(ZERO, ms(1000)).then(GONE, ms(5000)).then(ZERO, ms(30_000));
+    assert_eq!(play.letters(), "FC");
+}
+
 #[test]
 fn a_real_low_during_an_outage_is_not_doubted() {
     let mut play = on_mains(power99());

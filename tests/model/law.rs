@@ -18,6 +18,10 @@ const GLITCHES: Duration = Duration::from_millis(40);
 const LOW: Duration = Duration::from_millis(2500);
 /// ... and a hang three signs of life that are missed on mains.
 const HANG: Duration = Duration::from_secs(31);
+/// A cable that is back for no longer is still being pulled.
+const BOUNCE: Duration = Duration::from_millis(100);
+/// A port that is gone for less may not be noticed: nothing wakes the monitor.
+const UNREAD: Duration = Duration::from_secs(1);
 /// Mains for so long ends what counts against `shutdown-after`.
 const REFILL: Duration = Duration::from_secs(60);
 
@@ -43,6 +47,10 @@ struct Ups {
     low: Duration,
     /// Pulled since.
     zero: Duration,
+    /// Not pulled since.
+    up: Duration,
+    /// The port is gone since.
+    gone: Duration,
     /// Unseen for so long, or (`None`) seen.
     unseen: Option<Duration>,
     /// Spent without mains; on mains since then.
@@ -72,6 +80,8 @@ const UPS: Ups = Ups {
     pulled: false,
     low: Duration::ZERO,
     zero: Duration::ZERO,
+    up: Duration::ZERO,
+    gone: Duration::ZERO,
     unseen: None,
     spent: Duration::ZERO,
     mains: Duration::ZERO,
@@ -92,7 +102,9 @@ impl Law {
     }
 
     pub fn event(&mut self, act: Act) {
-        if matches!(act, Act::Show(..)) {
+        if let Act::Show(ups, level) = act {
+            // One reading may be enough.
+            self.ups[ups].outage |= matches!(level, Level::Battery | Level::Low);
             return;
         }
         self.low_until += if act == Act::Stop { LOW + HANG } else { LOW };
@@ -110,6 +122,7 @@ impl Law {
     }
 
     pub fn crashed(&mut self, heard: bool) {
+        self.ended();
         if heard {
             for ups in &mut self.ups {
                 ups.heard = Heard::Perhaps;
@@ -127,6 +140,13 @@ impl Law {
         self.unrecorded &= word != self.told.map(Word::text);
     }
 
+    /// A generation has ended: nobody sees a UPS until the next speaks of it.
+    pub fn ended(&mut self) {
+        for ups in &mut self.ups {
+            ups.unseen.get_or_insert(Duration::ZERO);
+        }
+    }
+
     /// The parent has read a frame.
     pub fn heard(&mut self, kind: Kind, ups: usize) {
         let ups = &mut self.ups[ups];
@@ -139,6 +159,10 @@ impl Law {
             Kind::Fail => ups.heard = Heard::Fail,
             Kind::Low => ups.heard = Heard::Low,
             Kind::Restored => {}
+            Kind::Lost => {
+                ups.unseen.get_or_insert(Duration::ZERO);
+                return;
+            }
             _ => return,
         }
         ups.unseen = None;
@@ -161,17 +185,26 @@ impl Law {
                 None if seen => None,
                 unseen => Some(unseen.unwrap_or_default() + time),
             };
+            // Also when what was heard then came from before.
             ups.outage |= matches!(level, Level::Battery | Level::Low);
             ups.pulled |= pulled;
             // In an outage it is no pulled cable.
             if level == Level::Low {
                 // Also while all was zero just before.
-                ups.low += time + ups.zero;
-            } else if pulled && outage {
-                ups.low += time;
+                ups.low += time + std::mem::take(&mut ups.zero);
+            } else {
+                let unread = level == Level::Gone && ups.low > Duration::ZERO && ups.gone < UNREAD;
+                ups.low += if unread || (pulled && outage) { time } else { Duration::ZERO };
             }
-            ups.zero = if pulled { ups.zero + time } else { Duration::ZERO };
-            if pulled && ups.zero >= settings.cable_grace {
+            ups.gone = if level == Level::Gone { ups.gone + time } else { Duration::ZERO };
+            // Neither a bounce nor a port that is away between two readings is noticed.
+            ups.up = if pulled { Duration::ZERO } else { ups.up + time };
+            let unnoticed = level == Level::Gone || ups.up <= BOUNCE;
+            ups.zero = match pulled || (unnoticed && ups.zero > Duration::ZERO) {
+                true => ups.zero + time,
+                false => Duration::ZERO,
+            };
+            if ups.zero + GLITCHES >= settings.cable_grace {
                 ups.low = ups.low.max(ups.zero);
             }
             if level == Level::Mains {
@@ -262,7 +295,7 @@ impl Law {
             let Ups { outage, pulled, unseen, .. } = self.ups[ups];
             let grace = if outage { Duration::ZERO } else { config.ups[ups].cable_grace };
             (outage || pulled)
-                && unseen.is_some_and(|time| time >= config.ups[ups].blind_after + grace)
+                && unseen.is_some_and(|time| time + GLITCHES >= config.ups[ups].blind_after + grace)
         };
         let long = |ups: usize| {
             let limit = config.ups[ups].shutdown_after;

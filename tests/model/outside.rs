@@ -73,6 +73,7 @@ impl Outside for Hands<'_> {
     fn discard(&mut self) {
         if !self.dead() {
             self.world.events.clear();
+            self.world.law.ended();
         }
     }
 
