@@ -37,13 +37,14 @@ impl Told for Initctl {
 pub(crate) fn config(setup: &Setup, machine: &str) -> String {
     let path = |name: &str| setup.path(name).display().to_string();
     format!(
-        "initctl {}\npowerstatus {}\nchroot {}\nstate-file {}\npid-file {}\nuser 64996\n\
-         notifier-user 64997\nsettle 100ms\ncable-grace 0s\n{machine}model power99\nwatch {}\n",
+        "initctl {}\npowerstatus {}\nchroot {}\nstate-file {}\npid-file {}\nhistory-file {}\n\
+         user 64996\nnotifier-user 64997\nsettle 100ms\ncable-grace 0s\n{machine}model power99\nwatch {}\n",
         path("initctl"),
         path("powerstatus"),
         path("empty"),
         path("state"),
         path("pid"),
+        path("history"),
         setup.tty("a").display(),
     )
 }
