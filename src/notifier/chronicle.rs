@@ -186,11 +186,11 @@ impl Chronicle {
         for (to, from) in message.iter_mut().zip(place.iter().chain(text)) {
             *to = *from;
         }
-        if nix::unistd::write(&self.to, &message).is_err()
-            && !core::mem::replace(&mut self.lost, true)
-        {
+        let lost = nix::unistd::write(&self.to, &message).is_err();
+        if lost && !self.lost {
             say(WARNING, format_args!("history: the disk does not keep up; lines are lost"));
         }
+        self.lost = lost;
     }
 
     /// Waits until the thread has taken everything, but not long: the disk may hang.

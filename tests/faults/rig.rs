@@ -6,6 +6,7 @@ use crate::common::sim::{Rig, Setup};
 use crate::table::{On, Row, Then, When};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -177,6 +178,14 @@ impl Daemon {
             On::Any | On::Request(_) | On::File => None,
             On::Fifo => is(&path("initctl")),
             On::State => is(&path("state")),
+            On::History => is(&path("history")),
+            // The parent has both ends of it.
+            On::ToHistory | On::FromHistory => {
+                let end = if on == On::ToHistory { "w" } else { "r" };
+                fds.iter()
+                    .find(|(fd, (_, how))| *how == end && twice(&fds, **fd))
+                    .map(|(fd, _)| *fd)
+            }
             On::Pid => is(&path("pid")),
             On::Stderr => Some(2),
             On::Signals => is("anon_inode:[signalfd]"),
@@ -196,9 +205,10 @@ impl Daemon {
                 match on {
                     On::Events => is(&events),
                     On::Log => is(&log),
-                    _ => {
-                        kind("pipe:").find(|fd| *fd > 2 && fds[fd].0 != events && fds[fd].0 != log)
-                    }
+                    _ => kind("pipe:").find(|fd| {
+                        let other = fds[fd].0 != events && fds[fd].0 != log;
+                        *fd > 2 && other && !twice(&fds, *fd)
+                    }),
                 }
             }
         }
@@ -227,6 +237,12 @@ impl Daemon {
         let begin = format!("fault {} {} ", comm(row), row.call);
         self.rig.log().iter().filter(|event| event.text.starts_with(&begin)).count()
     }
+}
+
+/// Whether a process has both ends of this pipe.
+fn twice(fds: &BTreeMap<i32, (String, &'static str)>, fd: i32) -> bool {
+    let same = fds.values().filter(|(to, _)| to.starts_with("pipe:") && *to == fds[&fd].0);
+    same.count() == 2
 }
 
 /// The process that makes the calls of a row.

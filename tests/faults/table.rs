@@ -15,6 +15,10 @@ pub(crate) enum On {
     Poke,
     Fifo,
     State,
+    /// The history's file, and the two ends of the pipe to the thread that writes it.
+    History,
+    ToHistory,
+    FromHistory,
     Pid,
     Stderr,
     /// What a start without `-f` waits on.
@@ -62,7 +66,8 @@ pub(crate) struct Row {
 }
 
 use On::{
-    Any, Events, Fifo, File, Hand, Link, Log, Pid, Poke, Request, Signals, Started, State, Stderr,
+    Any, Events, Fifo, File, FromHistory, Hand, History, Link, Log, Pid, Poke, Request, Signals,
+    Started, State, Stderr, ToHistory,
 };
 use Then::{Ends, Recovers, Stops};
 use When::{Convicted, Killed, Outage, Replaced, Stopped};
@@ -153,6 +158,17 @@ pub(crate) const PARENT: &[Row] = &[
     row("parent", "read", Log, &["EINTR", "EAGAIN"], Outage, Recovers("")),
     row("parent", "read", Log, &["EIO", "ENOMEM"], Outage, Recovers("log pipe: E")),
     row("parent", "read", Signals, &["EINTR", "EAGAIN", "EIO", "ENOMEM"], Outage, Recovers("")),
+    // The thread's; the call that it sleeps in is continued, the one after it fails.
+    row("parent", "read", FromHistory, &["EINTR", "EIO", "ENOMEM"], Outage, Recovers("")),
+    row(
+        "parent",
+        "write",
+        ToHistory,
+        &["EINTR", "EAGAIN", "ENOMEM"],
+        Outage,
+        Recovers("history: the disk does not keep up"),
+    ),
+    row("parent", "pwrite64", History, &["EIO", "ENOSPC", "ENOMEM"], Outage, Recovers("history: ")),
     row("parent", "read", Link, &["EINTR", "EAGAIN"], Replaced, Recovers("")),
     row("parent", "read", Link, &["EIO", "ENOMEM"], Killed, Ends("the warden is gone; ending")),
     row(
