@@ -19,8 +19,8 @@ pub(super) struct Debounce {
     believed: Option<Status>,
     /// Since when `believed` is true to the lines.
     since: Duration,
-    /// Since when the readings differ from what is believed, and the worst of them.
-    unrest: Option<(Duration, Status)>,
+    /// Since when the readings differ from what is believed, the worst of them, and when that came first.
+    unrest: Option<(Duration, Status, Duration)>,
     glitches: u32,
 }
 
@@ -49,8 +49,11 @@ impl Debounce {
         if self.believed == Some(status) {
             self.glitches = self.glitches.saturating_add(1);
         }
-        let (since, worst) = self.unrest.unwrap_or((now, status));
-        self.unrest = Some((since, worst.max(status)));
+        self.unrest = Some(match self.unrest {
+            None => (now, status, now),
+            Some((since, worst, _)) if status > worst => (since, status, now),
+            Some(unrest) => unrest,
+        });
     }
 
     /// What to believe at `now`; `None`: nothing has held yet.
@@ -62,9 +65,9 @@ impl Debounce {
                 self.believe(current, self.held_since);
                 self.unrest = None;
             }
-            (Some(current), Some((since, worst))) if chattered(since) => {
-                self.believe(worst, since);
-                self.unrest = Some((now, current));
+            (Some(current), Some((since, worst, first))) if chattered(since) => {
+                self.believe(worst, first);
+                self.unrest = Some((now, current, now));
             }
             _ => {}
         }
@@ -85,13 +88,13 @@ impl Debounce {
 
     /// The lines have just left what is believed: too early to act on it, too early to act on them.
     pub(super) fn unsure(&self, now: Duration) -> bool {
-        let young = |(since, _): (Duration, Status)| now.saturating_sub(since) < self.hold;
-        self.current != self.believed && self.unrest.is_some_and(young)
+        let young = self.unrest.is_some_and(|(since, ..)| now.saturating_sub(since) < self.hold);
+        self.current != self.believed && young
     }
 
     /// When [`Debounce::status`] or [`Debounce::unsure`] may change without a reading.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
-        let (since, _) = self.unrest?;
+        let (since, ..) = self.unrest?;
         let times = [(self.held_since, self.hold), (since, self.hold), (since, self.chatter)];
         let times = times.into_iter().map(|(from, delay)| from.saturating_add(delay));
         times.filter(|at| *at > now).min()

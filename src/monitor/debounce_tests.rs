@@ -32,6 +32,19 @@ fn the_worst_of_a_long_chatter_wins_and_its_window_starts_again() {
     assert_eq!(debounce.status(ms(3200)), Some(Status::Mains));
 }
 
+/// The monitor was stopped after one reading: the next is no chatter of a second, and low is counted from
+/// when it was read. Seen to fail with the worst counted from the start of the unrest.
+#[test]
+fn the_worst_counts_from_when_it_was_first_read() {
+    let mut debounce = Debounce::new(ms(20));
+    debounce.reading(ms(0), Status::Mains);
+    debounce.status(ms(20));
+    debounce.reading(ms(1000), Status::Battery);
+    debounce.reading(ms(4000), Status::Low);
+    assert_eq!(debounce.status(ms(4000)), Some(Status::Low));
+    assert_eq!(debounce.since(), ms(4000));
+}
+
 #[test]
 fn coming_back_to_what_is_believed_is_a_glitch() {
     let mut debounce = Debounce::new(ms(20));

@@ -22,6 +22,8 @@ const HANG: Duration = Duration::from_secs(31);
 const BOUNCE: Duration = Duration::from_millis(100);
 /// A port that is gone for less may not be noticed: nothing wakes the monitor.
 const UNREAD: Duration = Duration::from_secs(1);
+/// Longer than any time of the configurations.
+const LONG: Duration = Duration::from_secs(4);
 /// Mains for so long ends what counts against `shutdown-after`.
 const REFILL: Duration = Duration::from_secs(60);
 
@@ -148,13 +150,16 @@ impl Law {
     }
 
     /// The parent has read a frame.
-    pub fn heard(&mut self, kind: Kind, ups: usize) {
+    pub fn heard(&mut self, kind: Kind, ups: usize, level: Level) {
         let ups = &mut self.ups[ups];
         match kind {
             Kind::Ok => {
                 ups.heard = Heard::Ok;
-                (ups.outage, ups.pulled) = (false, false);
-                (ups.low, ups.zero) = (Duration::ZERO, Duration::ZERO);
+                // What a monitor that was stopped says late does not undo what is true by now.
+                if level == Level::Mains {
+                    (ups.outage, ups.pulled) = (false, false);
+                    (ups.low, ups.zero) = (Duration::ZERO, Duration::ZERO);
+                }
             }
             Kind::Fail => ups.heard = Heard::Fail,
             Kind::Low => ups.heard = Heard::Low,
@@ -214,6 +219,13 @@ impl Law {
             }
             if ups.mains >= REFILL {
                 ups.spent = Duration::ZERO;
+            }
+        }
+        // Longer than all that is asked, or states would differ for ever.
+        for ups in &mut self.ups {
+            ups.unseen = ups.unseen.map(|time| time.min(LONG));
+            for time in [&mut ups.low, &mut ups.zero, &mut ups.up, &mut ups.gone, &mut ups.spent] {
+                *time = LONG.min(*time);
             }
         }
         self.low_is_told(world, time)

@@ -76,7 +76,7 @@ const PARENT: Bounds = Bounds {
 /// Pulled cables, ports that go, monitors killed at every step.
 #[test]
 fn a_monitor_that_dies() {
-    check("watch ttyS0\n", MONITOR, 600_000);
+    check("watch ttyS0\n", MONITOR, 450_000);
 }
 
 /// Only three missing signs of life tell; on mains that is half a minute.
@@ -97,7 +97,7 @@ fn a_monitor_that_hangs() {
 fn a_sense_line() {
     let levels = &[Mains, Battery, Zero];
     let faults = &[Act::Kill, Act::Crash(0)];
-    check("watch ttyS0\nsense dsr 1\n", Bounds { levels, faults, ..MONITOR }, 800_000);
+    check("watch ttyS0\nsense dsr 1\n", Bounds { levels, faults, ..MONITOR }, 600_000);
 }
 
 #[test]

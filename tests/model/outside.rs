@@ -59,7 +59,7 @@ impl Outside for Hands<'_> {
         }
         self.heard = true;
         let (kind, ups) = self.world.events.remove(0);
-        self.world.law.heard(kind, ups);
+        self.world.law.heard(kind, ups, self.world.level[ups]);
         let frame = Frame::event(kind, &self.world.set.names[ups]).expect("a legal name");
         let bytes = frame.bytes();
         buffer[..bytes.len()].copy_from_slice(bytes);
