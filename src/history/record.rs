@@ -18,7 +18,12 @@ pub const SIZE: usize = 256;
 pub const LINES: u64 = 1024;
 
 /// What the file may grow to, in bytes.
-pub const BOUND: i64 = 1024 * 256;
+pub const BOUND: u64 = LINES * SIZE as u64;
+
+/// Where the line of this number stands.
+pub fn offset(seq: u64) -> u64 {
+    seq % LINES * SIZE as u64
+}
 
 /// Why a word was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +143,45 @@ impl<'a> Record<'a> {
         let whole = words.next().is_none() && plain(line);
         whole.then_some(Record { seq, at, boot, event, ups, battery, why })
     }
+}
+
+/// The whole file.
+#[derive(Debug)]
+pub struct Ring<'a> {
+    bytes: &'a [u8],
+    /// The number of the next line.
+    pub next: u64,
+    /// Whole lines that cannot be read.
+    pub foreign: u64,
+}
+
+impl<'a> Ring<'a> {
+    /// Of its bytes, which may be anything.
+    pub fn new(bytes: &'a [u8]) -> Ring<'a> {
+        let mut ring = Ring { bytes, next: 0, foreign: 0 };
+        for line in bytes.chunks_exact(SIZE) {
+            match read_bytes(line) {
+                Some(record) => ring.next = ring.next.max(record.seq.saturating_add(1)),
+                None => ring.foreign = ring.foreign.saturating_add(1),
+            }
+        }
+        ring
+    }
+
+    /// The lines that stand in their place, oldest first.
+    pub fn records(&self) -> impl Iterator<Item = Record<'a>> {
+        let bytes = self.bytes;
+        let all = self.next.saturating_sub(LINES)..self.next;
+        all.filter_map(move |seq| {
+            let start = usize::try_from(offset(seq)).ok()?;
+            let record = read_bytes(bytes.get(start..start.checked_add(SIZE)?)?)?;
+            Some(record).filter(|record| record.seq == seq)
+        })
+    }
+}
+
+fn read_bytes(line: &[u8]) -> Option<Record<'_>> {
+    core::str::from_utf8(line).ok().and_then(Record::read)
 }
 
 fn field<'a>(words: &mut Split<'a, char>, name: &str) -> Option<&'a str> {

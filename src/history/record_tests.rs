@@ -50,6 +50,26 @@ fn what_is_not_ours_is_no_line() {
     }
 }
 
+/// Seen to fail with the place not compared, and with the lines in the other order.
+#[test]
+fn a_ring_that_has_come_round_is_read_from_its_oldest_line() {
+    let mut bytes = vec![0; usize::try_from(BOUND).unwrap()];
+    let put = |bytes: &mut Vec<u8>, seq, at: u64| {
+        let start = usize::try_from(offset(at)).unwrap();
+        let line = format!("{:<255}\n", Record { seq, ..TOLD }.to_string());
+        bytes[start..start + SIZE].copy_from_slice(line.as_bytes());
+    };
+    for seq in 0..LINES + 3 {
+        put(&mut bytes, seq, seq);
+    }
+    // One that stands where another should.
+    put(&mut bytes, 9, 10);
+    let ring = Ring::new(&bytes);
+    let seqs: Vec<u64> = ring.records().map(|record| record.seq).collect();
+    let wanted: Vec<u64> = (3..LINES + 3).filter(|seq| *seq != 10).collect();
+    assert_eq!((seqs, ring.next, ring.foreign), (wanted, LINES + 3, 0));
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
     let word = || prop::sample::select(vec![Word::Ok, Word::Fail, Word::Low, Word::Shutdown]);
     prop_oneof![

@@ -5,11 +5,22 @@ use core::fmt::Write as _;
 use crate::history::record::{Cause, Event, Record};
 use crate::ipc::told::Word;
 
+/// A word that was told.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// Which.
+    pub word: Word,
+    /// Why.
+    pub cause: Cause,
+    /// The rest of its line.
+    pub record: Record<'a>,
+}
+
 /// One outage.
 #[derive(Clone, Debug)]
 pub struct Outage<'a> {
     /// Its words, oldest first; at least one.
-    pub told: Vec<Record<'a>>,
+    pub told: Vec<Told<'a>>,
     /// How it ended.
     pub end: End,
 }
@@ -50,30 +61,23 @@ impl End {
 impl<'a> Outage<'a> {
     /// Seconds away from mains, as far as it was told.
     pub fn seconds(&self) -> u64 {
-        self.told.iter().map(|told| told.battery).max().unwrap_or(0)
+        self.told.iter().map(|told| told.record.battery).max().unwrap_or(0)
     }
 
     /// The worst word.
     pub fn worst(&self) -> Word {
-        let all = [Word::Shutdown, Word::Low, Word::Fail];
-        all.into_iter().find(|word| self.words().any(|told| told == *word)).unwrap_or(Word::Ok)
+        self.told.iter().map(|told| told.word).max().unwrap_or(Word::Ok)
+    }
+
+    /// The boot in which its last word was told.
+    fn boot(&self) -> Option<&'a str> {
+        self.told.last().map(|told| told.record.boot)
     }
 
     /// When the machine went on battery, seconds since 1970.
     pub fn began(&self) -> i64 {
-        let first = self.told.first().map_or((0, 0), |told| (told.at, told.battery));
-        first.0.saturating_sub_unsigned(first.1)
-    }
-
-    fn words(&self) -> impl Iterator<Item = Word> {
-        self.told.iter().filter_map(|told| match told.event {
-            Event::Told(word, _) => Some(word),
-            Event::Outage { .. } | Event::Start => None,
-        })
-    }
-
-    fn last(&self) -> Option<&Record<'a>> {
-        self.told.last()
+        let first = self.told.first().map(|told| told.record);
+        first.map_or(0, |first| first.at.saturating_sub_unsigned(first.battery))
     }
 }
 
@@ -81,21 +85,22 @@ impl<'a> Outage<'a> {
 pub fn outages<'a>(records: impl Iterator<Item = Record<'a>>, boot: &str) -> Vec<Outage<'a>> {
     let mut all: Vec<Outage<'_>> = Vec::new();
     for record in records {
-        let Event::Told(word, _) = record.event else { continue };
-        let open = all.last_mut().filter(|outage| {
-            outage.end == End::Open && outage.last().is_some_and(|last| last.boot == record.boot)
-        });
+        let Event::Told(word, cause) = record.event else { continue };
+        let told = Told { word, cause, record };
+        let open = all
+            .last_mut()
+            .filter(|outage| outage.end == End::Open && outage.boot() == Some(record.boot));
         let end = if word == Word::Ok { End::Mains } else { End::Open };
         match open {
             Some(outage) => {
-                outage.told.push(record);
+                outage.told.push(told);
                 outage.end = end;
             }
-            None => all.push(Outage { told: vec![record], end }),
+            None => all.push(Outage { told: vec![told], end }),
         }
     }
     for outage in all.iter_mut().filter(|outage| outage.end == End::Open) {
-        if outage.last().is_none_or(|last| last.boot != boot) {
+        if outage.boot() != Some(boot) {
             let asked = matches!(outage.worst(), Word::Low | Word::Shutdown);
             outage.end = if asked { End::Halted } else { End::Unknown };
         }
@@ -122,7 +127,7 @@ pub fn table(outages: &[Outage<'_>], local: impl Fn(i64) -> String) -> String {
     );
     for outage in outages.iter().rev() {
         let words: Vec<String> =
-            outage.words().map(|word| word.text().to_ascii_lowercase()).collect();
+            outage.told.iter().map(|told| told.word.text().to_ascii_lowercase()).collect();
         let away = match outage.end {
             End::Open => format!("{} so far", length(outage.seconds())),
             _ => length(outage.seconds()),
@@ -135,11 +140,9 @@ pub fn table(outages: &[Outage<'_>], local: impl Fn(i64) -> String) -> String {
             words.join(", "),
             outage.end.text()
         );
-        let worst = outage.told.iter().rfind(|told| match told.event {
-            Event::Told(word, cause) => word == outage.worst() && cause != Cause::Insist,
-            Event::Outage { .. } | Event::Start => false,
-        });
-        if let Some(told) = worst.filter(|told| !told.why.is_empty()) {
+        let mut told = outage.told.iter();
+        let worst = told.rfind(|t| t.word == outage.worst() && t.cause != Cause::Insist);
+        if let Some(told) = worst.map(|told| told.record).filter(|told| !told.why.is_empty()) {
             let _ = writeln!(text, "{:<19}  {}: {}", "", told.ups, told.why);
         }
     }
@@ -149,7 +152,7 @@ pub fn table(outages: &[Outage<'_>], local: impl Fn(i64) -> String) -> String {
 /// An array of objects, oldest first, times in seconds since 1970.
 pub fn json(outages: &[Outage<'_>]) -> String {
     let one = |outage: &Outage<'_>| {
-        let told: Vec<String> = outage.told.iter().filter_map(told_json).collect();
+        let told: Vec<String> = outage.told.iter().map(told_json).collect();
         format!(
             "{{\"began\":{},\"seconds\":{},\"worst\":\"{}\",\"ended\":\"{}\",\"told\":[{}]}}",
             outage.began(),
@@ -163,11 +166,11 @@ pub fn json(outages: &[Outage<'_>]) -> String {
     format!("[{}]", all.join(",\n "))
 }
 
-fn told_json(record: &Record<'_>) -> Option<String> {
-    let Event::Told(word, cause) = record.event else { return None };
+fn told_json(told: &Told<'_>) -> String {
+    let Told { word, cause, record } = told;
     // Lines are printable ASCII, so two letters are all that JSON wants escaped.
     let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
-    Some(format!(
+    format!(
         "{{\"at\":{},\"word\":\"{}\",\"cause\":\"{}\",\"ups\":{},\"battery\":{},\"why\":{},\"boot\":{}}}",
         record.at,
         word.text(),
@@ -176,7 +179,7 @@ fn told_json(record: &Record<'_>) -> Option<String> {
         record.battery,
         quoted(record.why),
         quoted(record.boot)
-    ))
+    )
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use crate::ipc::legal::Power;
 
-/// The four words that init can be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// The four words that init can be told, from best to worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Word {
     /// Mains returned.
     Ok,

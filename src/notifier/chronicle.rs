@@ -2,6 +2,7 @@
 //! ever delays a word for init.
 
 use std::fs::File;
+use std::io::Read as _;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use nix::fcntl::Flock;
 use nix::poll::{PollFd, PollFlags};
 
-use crate::history::record::{Cause, Event, LINES, Record, SIZE};
+use crate::history::record::{BOUND, Cause, Event, LINES, Record, Ring, SIZE, offset};
 use crate::history::view::length;
 use crate::ipc::told::Word;
 use crate::notifier::logging::{NOTICE, WARNING, say};
@@ -22,6 +23,8 @@ use crate::sys::{now, process, unix_time};
 const STACK: usize = 64 << 10;
 /// The monitor's words for an event are kept up to here.
 const WHY: usize = 120;
+/// Words that are kept of one turn.
+const MOST: usize = 4;
 
 /// An outage that goes on.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +78,7 @@ impl Chronicle {
             next: 0,
             open: None,
             ups: names.iter().map(silent).collect(),
-            waiting: Vec::with_capacity(4),
+            waiting: Vec::new(),
             lost: false,
         }
     }
@@ -129,7 +132,7 @@ impl Chronicle {
     /// Init was told this.
     pub(super) fn told(&mut self, said: Said) {
         // No more than that in a turn; a hostile monitor must not make it grow.
-        if self.waiting.len() < self.waiting.capacity() {
+        if self.waiting.len() < MOST {
             self.waiting.push(said);
         }
     }
@@ -140,11 +143,9 @@ impl Chronicle {
             return;
         }
         let at = unix_time();
-        for index in 0..self.waiting.len() {
-            let Some(said) = self.waiting.get(index).copied() else { break };
+        for said in core::mem::take(&mut self.waiting) {
             self.write_one(now, at, said);
         }
-        self.waiting.clear();
     }
 
     fn write_one(&mut self, now: Duration, at: i64, said: Said) {
@@ -156,9 +157,7 @@ impl Chronicle {
             (None, Some(open)) => Open { seq: self.place(), ..open },
             (None, None) => Open { seq: self.place(), since: now, began: at, worst: said.word },
         };
-        if severity(said.word) > severity(open.worst) {
-            open.worst = said.word;
-        }
+        open.worst = open.worst.max(said.word);
         let battery = now.saturating_sub(open.since).as_secs();
         let outage = Event::Outage { began: open.began, worst: open.worst, over };
         self.put(open.seq, at, outage, said.ups, battery);
@@ -207,15 +206,6 @@ impl Chronicle {
     }
 }
 
-fn severity(word: Word) -> u8 {
-    match word {
-        Word::Ok => 0,
-        Word::Fail => 1,
-        Word::Low => 2,
-        Word::Shutdown => 3,
-    }
-}
-
 /// A line's place, then the line.
 const MESSAGE: usize = size_of::<u64>() + SIZE;
 
@@ -236,8 +226,7 @@ fn keep(file: &File, pipe: BorrowedFd<'_>) -> ! {
         }
         let (place, line) = message.split_at(size_of::<u64>());
         let seq = place.try_into().map_or(0, u64::from_ne_bytes);
-        let size = u64::try_from(SIZE).unwrap_or(u64::MAX);
-        let written = file.write_all_at(line, (seq % LINES).saturating_mul(size));
+        let written = file.write_all_at(line, offset(seq));
         if let (Err(error), true) = (&written, well) {
             say(WARNING, format_args!("history: {error}; lines are lost"));
         }
@@ -257,26 +246,14 @@ struct Past {
 }
 
 impl Past {
-    fn read(file: &File, boot: &str, (now, wall): (Duration, i64)) -> Past {
-        let mut past = Past::default();
-        let mut newest = None;
-        for place in 0..LINES {
-            let mut line = [0; SIZE];
-            let Some(text) = line_at(file, place, &mut line) else { break };
-            match Record::read(text) {
-                Some(record) => newest = newest.max(Some(record.seq)),
-                None => past.foreign = past.foreign.saturating_add(1),
-            }
-        }
-        let Some(newest) = newest else { return past };
-        past.next = newest.saturating_add(1);
-        for seq in past.next.saturating_sub(LINES)..past.next {
-            let mut line = [0; SIZE];
-            let text = line_at(file, seq % LINES, &mut line);
-            let record = text.and_then(Record::read).filter(|record| record.seq == seq);
-            if let Some(record) = record {
-                past.take(&record, boot, now, wall);
-            }
+    fn read(mut file: &File, boot: &str, (now, wall): (Duration, i64)) -> Past {
+        let mut bytes = Vec::new();
+        // What cannot be read is as good as not there.
+        let _ = file.by_ref().take(BOUND).read_to_end(&mut bytes);
+        let ring = Ring::new(&bytes);
+        let mut past = Past { next: ring.next, foreign: ring.foreign, ..Past::default() };
+        for record in ring.records() {
+            past.take(&record, boot, now, wall);
         }
         past
     }
@@ -300,11 +277,4 @@ impl Past {
             Event::Told(Word::Ok | Word::Fail, _) | Event::Start => self.halt = None,
         }
     }
-}
-
-/// A line of the file; `None`: the file ends before it.
-fn line_at<'a>(file: &File, place: u64, line: &'a mut [u8; SIZE]) -> Option<&'a str> {
-    let size = u64::try_from(SIZE).unwrap_or(u64::MAX);
-    file.read_exact_at(line, place.saturating_mul(size)).ok()?;
-    Some(core::str::from_utf8(line).unwrap_or(""))
 }

@@ -104,8 +104,9 @@ impl History {
         let file = state::plain(path).map_err(|error| said(&error))?;
         let file = Flock::lock(file, FlockArg::LockExclusiveNonblock);
         let file = file.map_err(|(_, error)| said(&error))?;
+        let room = i64::try_from(BOUND).unwrap_or(i64::MAX);
         // Not every file system can; then the disk may be full when a line comes.
-        let _ = fallocate(&*file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, BOUND);
+        let _ = fallocate(&*file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, room);
         let (from, to) = pipe2(OFlag::O_CLOEXEC).map_err(|error| said(&error))?;
         fcntl(&to, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(|error| said(&error))?;
         Ok(History { file, from, to })

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use nix::unistd::Uid;
 
-use crate::history::record::{BOUND, Record, SIZE};
+use crate::history::record::{BOUND, Ring};
 use crate::history::view;
 use crate::notifier::state::Boot;
 use crate::sys::{confine, raw, unix_time};
@@ -33,16 +33,13 @@ pub fn show(path: &Path, json: bool) -> Result<String, String> {
         confine::to_nobody(&[file.as_raw_fd()])?;
     }
     let mut bytes = Vec::new();
-    file.take(BOUND.unsigned_abs()).read_to_end(&mut bytes).map_err(said)?;
+    file.take(BOUND).read_to_end(&mut bytes).map_err(said)?;
     Ok(of(&bytes, &boot, json))
 }
 
 /// The same of bytes that may be anything. `boot`: the boot that now is.
 pub fn of(bytes: &[u8], boot: &str, json: bool) -> String {
-    let lines = bytes.chunks(SIZE).filter_map(|line| core::str::from_utf8(line).ok());
-    let mut records: Vec<Record<'_>> = lines.filter_map(Record::read).collect();
-    records.sort_by_key(|record| record.seq);
-    let outages = view::outages(records.into_iter(), boot);
+    let outages = view::outages(Ring::new(bytes).records(), boot);
     match (json, outages.is_empty()) {
         (true, _) => view::json(&outages),
         (false, true) => "no outage yet".to_owned(),
