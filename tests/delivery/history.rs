@@ -2,7 +2,7 @@
 
 use crate::common::sim::Setup;
 use crate::common::{DAEMON, need_root, skip};
-use crate::rig::{Daemon, LONG, MAINS, POWER99, one};
+use crate::rig::{Daemon, LONG, MAINS, POWER99, one, shell};
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -90,17 +90,14 @@ fn an_outage_goes_on_over_a_restart() {
     }
     let setup = Setup::new().port("a", MAINS);
     let conf = one(&setup, POWER99);
-    let run = format!("{DAEMON} -c {} -f --log stderr </dev/null; echo ended >&2", conf.display());
-    let mut daemon = Daemon { rig: setup.start("sh", &[""; 0]) };
+    let (mut daemon, run) = shell(setup, &conf);
     let path = daemon.rig.setup().path("history");
     daemon.rig.input(&run);
     daemon.says("ready: ");
     daemon.set("set a cts=0");
     daemon.told(1, "powerfail");
     lines(&path, 3);
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(daemon.pid()), nix::sys::signal::SIGTERM)
-        .unwrap();
-    daemon.says("ended");
+    daemon.stop(1);
     std::thread::sleep(Duration::from_millis(1100));
     daemon.rig.input(&run);
     daemon.says_times("ready: ", 2);
@@ -130,14 +127,11 @@ fn the_start_after_our_halt_says_so_once() {
     let setup = Setup::new().port("a", MAINS);
     after_our_halt(&setup);
     let conf = one(&setup, POWER99);
-    let run = format!("{DAEMON} -c {} -f --log stderr </dev/null; echo ended >&2", conf.display());
-    let mut daemon = Daemon { rig: setup.start("sh", &[""; 0]) };
+    let (mut daemon, run) = shell(setup, &conf);
     for times in 1..3 {
         daemon.rig.input(&run);
         daemon.says_times("ready: ", times);
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(daemon.pid()), nix::sys::signal::SIGTERM)
-            .unwrap();
-        daemon.says_times("ended", times);
+        daemon.stop(times);
     }
     let said = daemon.rig.stderr();
     let words = "previous halt was ours: LOW after 10m50s on battery (LOW (CTS 0 DCD 0 for 2s)), ";

@@ -1,24 +1,14 @@
 //! A daemon that is stopped and started again during an outage.
 
+use crate::common::need_root;
 use crate::common::sim::{Event, Kind, Rig, Setup};
-use crate::common::{DAEMON, need_root};
-use crate::rig::{Daemon, POWER99, one};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::rig::{self, Daemon, POWER99, one};
 use std::time::Duration;
 
-/// A shell under the simulator that runs the daemon as often as it is told to.
 fn shell(lines: &str) -> (Daemon, String) {
     let setup = Setup::new().port("a", lines);
     let conf = one(&setup, POWER99);
-    let command =
-        format!("{DAEMON} -c {} -f --log stderr </dev/null; echo ended $? >&2", conf.display());
-    (Daemon { rig: setup.start("sh", &[""; 0]) }, command)
-}
-
-fn stop(daemon: &Daemon, times: usize) {
-    kill(Pid::from_raw(daemon.pid()), Signal::SIGTERM).expect("the daemon runs");
-    daemon.says_times("ended 0", times);
+    rig::shell(setup, &conf)
 }
 
 /// DTR is the kill signal of this cable. The first open after boot raises it, which nobody can help;
@@ -47,14 +37,14 @@ fn a_restart_on_battery_raises_no_kill_line_and_repeats_nothing() {
     daemon.set("set a cts=0");
     daemon.told(1, "powerfail");
     for times in 1..4 {
-        stop(&daemon, times);
+        daemon.stop(times);
         daemon.rig.input(&command);
         daemon.says_times("ready: ", times + 1);
     }
     daemon.tells_nothing(Duration::from_millis(500));
     daemon.set("set a cts=1");
     daemon.told(2, "powerok");
-    stop(&daemon, 4);
+    daemon.stop(4);
     daemon.rig.input(&command);
     daemon.says_times("ready: ", 5);
     daemon.tells_nothing(Duration::from_millis(500));
@@ -71,12 +61,12 @@ fn mains_that_return_while_nobody_watches_are_told_by_the_next() {
     daemon.says("ready: ");
     daemon.set("set a cts=0");
     daemon.told(1, "powerfail");
-    stop(&daemon, 1);
+    daemon.stop(1);
     daemon.set("set a cts=1");
     daemon.rig.input(&command);
     daemon.told(2, "powerok");
     // And an outage that began while nobody watched.
-    stop(&daemon, 2);
+    daemon.stop(2);
     daemon.set("set a cts=0");
     daemon.rig.input(&command);
     daemon.told(3, "powerfail");
@@ -95,7 +85,7 @@ fn low_is_not_repeated_by_the_next_daemon() {
     daemon.told(1, "powerfail");
     daemon.set("set a dcd=0");
     daemon.told(2, "powerfailnow");
-    stop(&daemon, 1);
+    daemon.stop(1);
     daemon.rig.input(&command);
     daemon.says_times("LOW (", 2);
     daemon.tells_nothing(Duration::from_secs(1));

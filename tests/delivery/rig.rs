@@ -3,8 +3,10 @@
 use crate::common::DAEMON;
 use crate::common::jail::Status;
 use crate::common::sim::{Event, InitRequest, Kind, Rig, Setup};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Long enough for anything that must come, on a busy machine.
@@ -49,14 +51,14 @@ impl Daemon {
     }
 
     /// On a rig with ports and configuration; returns when every first state is known.
-    pub(crate) fn on(setup: Setup, conf: &std::path::Path) -> Self {
+    pub(crate) fn on(setup: Setup, conf: &Path) -> Self {
         let daemon = Self::unready(setup, conf);
         daemon.says("ready: ");
         daemon
     }
 
     /// As [`Daemon::on`], without waiting for a first state.
-    pub(crate) fn unready(setup: Setup, conf: &std::path::Path) -> Self {
+    pub(crate) fn unready(setup: Setup, conf: &Path) -> Self {
         let words = ["-c", conf.to_str().unwrap(), "-f", "--log", "stderr"];
         Self { rig: setup.start(DAEMON, &words) }
     }
@@ -111,6 +113,12 @@ impl Daemon {
         text.trim().parse().unwrap_or_else(|_| panic!("no pid: {}", self.rig.stderr()))
     }
 
+    /// Stops the daemon of a [`shell`], which has ended so often then.
+    pub(crate) fn stop(&self, times: usize) {
+        kill(Pid::from_raw(self.pid()), Signal::SIGTERM).expect("the daemon runs");
+        self.says_times("ended 0", times);
+    }
+
     /// The process of this name in `ps`.
     pub(crate) fn process(&self, name: &str) -> Option<u32> {
         let named = |pid: &u32| Status::of(*pid).is_some_and(|status| status.get("Name") == name);
@@ -122,6 +130,13 @@ impl Daemon {
         let log = self.rig.log_text();
         format!("\n{log}\n{}", self.rig.stderr())
     }
+}
+
+/// A shell under the simulator, and what to give it to run the daemon as often as it is told to.
+pub(crate) fn shell(setup: Setup, conf: &Path) -> (Daemon, String) {
+    let command =
+        format!("{DAEMON} -c {} -f --log stderr </dev/null; echo ended $? >&2", conf.display());
+    (Daemon { rig: setup.start("sh", &[""; 0]) }, command)
 }
 
 /// Between two times of the simulator's clock.

@@ -2,7 +2,7 @@
 
 use crate::common::need_root;
 use crate::common::sim::Setup;
-use crate::rig::{Daemon, LONG, MAINS, POWER99, between, one};
+use crate::rig::{Daemon, LONG, MAINS, POWER99, between, one, shell};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
@@ -148,17 +148,14 @@ fn blind_after_a_restart_on_battery_is_a_shutdown() {
     }
     let setup = Setup::new().port("a", MAINS);
     let conf = one(&setup, &format!("{POWER99}blind-after 1s\ncable-grace 0s\n"));
-    let run =
-        format!("{} -c {} -f --log stderr; echo ended >&2", crate::common::DAEMON, conf.display());
-    let mut daemon = Daemon { rig: setup.start("sh", &[""; 0]) };
-    daemon.rig.input(&format!("({run}) </dev/null"));
+    let (mut daemon, run) = shell(setup, &conf);
+    daemon.rig.input(&run);
     daemon.says("ready: ");
     daemon.set("set a cts=0");
     daemon.told(1, "powerfail");
-    send(u32::try_from(daemon.pid()).unwrap(), Signal::SIGTERM);
-    daemon.says("ended");
+    daemon.stop(1);
     daemon.set("unplug a");
-    daemon.rig.input(&format!("({run}) </dev/null"));
+    daemon.rig.input(&run);
     let inits = daemon.rig.wait_inits(3, LONG * 2);
     let names: Vec<&str> = inits.iter().map(|request| request.name.as_str()).collect();
     assert_eq!(names, ["powerfail", "setenv", "runlevel"], "{}", daemon.all());
