@@ -17,8 +17,9 @@ use common::{DAEMON, skip};
 use upsentry::config::{self, Config, Purpose, UserSpec, cables, time};
 use upsentry::ipc::frame::Kind;
 use upsentry::ipc::legal::{Power, Track};
+use upsentry::ipc::record::Entry;
 use upsentry::ipc::told::{self, Situation, Told, Word};
-use upsentry::notifier::state::{Entry, StateFile};
+use upsentry::notifier::state::StateFile;
 use upsentry::sysvinit::{inittab, request};
 use upsentry::{monitor, notifier};
 

@@ -4,11 +4,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use upsentry::notifier::state::{Boot, Record};
+use upsentry::ipc::record::{Boot, Record};
+use upsentry::notifier::state::current_boot;
 use upsentry::sysvinit::inittab;
 
 thread_local! {
-    static BOOT: Boot = Boot::current();
+    static BOOT: Boot = current_boot();
 }
 
 fuzz_target!(|data: (bool, &str)| {

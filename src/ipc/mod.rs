@@ -10,5 +10,6 @@ pub mod judge;
 pub mod keeper;
 pub mod legal;
 pub mod orders;
+pub mod record;
 pub mod respawn;
 pub mod told;

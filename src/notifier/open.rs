@@ -18,8 +18,9 @@ use nix::unistd::pipe2;
 
 use crate::config::{Config, Ups, Via, Watch};
 use crate::history::record::BOUND;
+use crate::ipc::record::{Record, Unusable};
 use crate::notifier::port::{self, Problem};
-use crate::notifier::state::{self, Record, StateFile, Unusable};
+use crate::notifier::state::{self, StateFile};
 use crate::notifier::users::{self, Users};
 use crate::notifier::via::Init;
 use crate::notifier::via::Route;

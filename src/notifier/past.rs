@@ -9,7 +9,7 @@ use nix::unistd::Uid;
 
 use crate::history::record::{BOUND, Ring};
 use crate::history::view;
-use crate::notifier::state::Boot;
+use crate::notifier::state::current_boot;
 use crate::sys::{confine, raw, unix_time};
 
 /// The file as a table, or as JSON.
@@ -25,7 +25,7 @@ pub fn show(path: &Path, json: bool) -> Result<String, String> {
         }
         Err(error) => return Err(said(error)),
     };
-    let boot = Boot::current().tag();
+    let boot = current_boot().tag();
     // What must be read from files for it is read now.
     let _ = raw::local(unix_time());
     if Uid::effective().is_root() {

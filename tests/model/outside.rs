@@ -5,8 +5,8 @@ use std::time::Duration;
 use upsentry::ipc::frame::{Frame, Malformed};
 use upsentry::ipc::judge::{Judge, Tell};
 use upsentry::ipc::keeper::{Note, Outside, Said};
+use upsentry::ipc::record::Entry;
 use upsentry::ipc::told::Word;
-use upsentry::notifier::state::Entry;
 use upsentry::sysvinit::lifeline::Look;
 
 use crate::world::{File, World, boot};
@@ -126,7 +126,7 @@ impl Outside for Hands<'_> {
         let seen = feeds.map(|(feed, name)| (name.as_str(), feed.last, feed.blind_since.is_some()));
         let seen: Vec<_> = seen.collect();
         let entry = Entry { now: word, told: judge.last_told(), at: 0, seen: &seen };
-        let text = entry.text(&boot(true));
+        let text = entry.text(&boot(true), 1);
         self.world.law.recorded(&text);
         self.world.file = File { text, ours: true };
         true

@@ -9,8 +9,8 @@ use upsentry::ipc::guard::{Guard, alive_interval};
 use upsentry::ipc::keeper::{Keeper, Outside, Said, Stage};
 use upsentry::ipc::legal::Power;
 use upsentry::ipc::orders::{GO, GO_IN_OUTAGE, KILL};
+use upsentry::ipc::record::{Boot, Record};
 use upsentry::monitor::power::{Settings, Ups};
-use upsentry::notifier::state::{Boot, Record};
 use upsentry::sysvinit::lifeline::{Lifeline, Watch};
 
 use crate::bounds::{Act, Bounds, Level, MOST, Setting};
