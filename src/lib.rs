@@ -8,12 +8,14 @@
 //! | [`notifier`] | as root until all is open, then as the parent and the hand | `ipc`, `sysvinit`, `config`, `history`, `sys` |
 //! | [`monitor`] | in the jail: the warden and the monitor | `ipc`, `config`, `sys` |
 //! | [`config`] | before the fork | nothing of ours |
+//! | [`fleet`] | what master and slaves say to each other; pure | `ipc` |
 //! | [`history`] | the history file's lines; pure | `ipc` |
 //! | [`ipc`] | both sides of the pipe; pure | nothing of ours |
 //! | [`sysvinit`] | init's formats; pure | nothing of ours |
 //! | [`sys`] | the only `unsafe` code, and confinement | nothing of ours |
 
 pub mod config;
+pub mod fleet;
 pub mod history;
 pub mod ipc;
 pub mod monitor;

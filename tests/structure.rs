@@ -10,14 +10,15 @@ use std::fs;
 use std::path::Path;
 
 /// Who may name whom; `main.rs` and `lib.rs` stand above all.
-const ARROWS: [(&str, &[&str]); 7] = [
-    ("config", &["config"]),
+const ARROWS: [(&str, &[&str]); 8] = [
+    ("config", &["config", "fleet"]),
+    ("fleet", &["fleet", "ipc"]),
     ("history", &["history", "ipc"]),
     ("ipc", &["ipc"]),
     ("sysvinit", &["sysvinit"]),
     ("sys", &["sys"]),
-    ("monitor", &["monitor", "ipc", "config", "sys"]),
-    ("notifier", &["notifier", "ipc", "sysvinit", "config", "history", "sys"]),
+    ("monitor", &["monitor", "ipc", "config", "fleet", "sys"]),
+    ("notifier", &["notifier", "ipc", "sysvinit", "config", "fleet", "history", "sys"]),
 ];
 
 fn top() -> &'static Path {
