@@ -220,7 +220,13 @@ fn enter(config: &Config, jail: Jail) -> ! {
         tty,
         settings: power::Settings::new(ups, jail.set_at),
     });
-    monitor::warden::main(Plan { lines: lines.collect(), cage: jail.cage })
+    monitor::warden::main(Plan {
+        first: config.ups.first().map_or(String::new(), |ups| ups.name.clone()),
+        lines: lines.collect(),
+        distant: Vec::new(),
+        network: None,
+        cage: jail.cage,
+    })
 }
 
 fn test(config: &Config) -> Result<u8, String> {
