@@ -40,7 +40,7 @@ pub fn run(config: &Config) -> Result<u8, String> {
 
 fn one(config: &Config, ups: &Ups) -> Result<bool, String> {
     let name = &ups.name;
-    let Watch::Line(path) = &ups.watch;
+    let Watch::Line(path) = &ups.watch else { return Ok(false) };
     let Some(kill) = ups.kill else {
         show(format_args!("upsentry -k: {name}: not sent: no line to drive (no kill given)"));
         return Ok(false);

@@ -9,6 +9,7 @@ mod hand;
 pub mod kill;
 mod link;
 pub mod logging;
+mod net;
 mod open;
 mod parent;
 pub mod past;
@@ -21,4 +22,5 @@ mod trouble;
 pub mod users;
 pub mod via;
 
+pub use net::Net;
 pub use start::{Enter, Jail, Mode, judge, run};
