@@ -232,7 +232,7 @@ fn enter(config: &Config, jail: Jail) -> ! {
 fn test(config: &Config) -> Result<u8, String> {
     let mut lines = Vec::new();
     for ups in &config.ups {
-        let config::Watch::Line(path) = &ups.watch;
+        let config::Watch::Line(path) = &ups.watch else { continue };
         let tty = port::watch(path, ups.init);
         let tty =
             tty.map_err(|problem| format!("{}: {}: {problem}", ups.name, Path::display(path)))?;

@@ -8,7 +8,7 @@ use super::diagnostic::{Diagnostic, Severity, Span};
 use super::hazards::hazards;
 use super::parse::{File, Section};
 use super::types::{
-    Action, Condition, Config, Kill, Outputs, Purpose, Tell, Ups, UserSpec, Via, Watch,
+    Action, Condition, Config, Kill, Outputs, PORT, Purpose, Tell, Ups, UserSpec, Via, Watch,
 };
 use super::values::{Event, Output, Value};
 
@@ -124,6 +124,7 @@ fn ups(own: &Section, defaults: &Section) -> Ups {
         deadtime,
         blind_after: after("blind-after").unwrap_or(deadtime),
         power: layers.iter().find_map(|layer| value!(layer, "power", Value::Number)).unwrap_or(1),
+        key: None,
     }
 }
 
@@ -193,6 +194,14 @@ fn machine(path: &Path, file: &File) -> Config {
         history_file: path_of("history-file")
             .unwrap_or_else(|| PathBuf::from("/var/lib/upsentry/history")),
         kill_hold: time("kill-hold").unwrap_or(Duration::from_secs(10)),
+        slaves: Vec::new(),
+        listen: Vec::new(),
+        port: PORT,
+        key_files: Vec::new(),
+        fleet_key: None,
+        slave_wait: time("slave-wait").unwrap_or(Duration::from_secs(60)),
+        halt_time: time("halt-time").unwrap_or(Duration::from_secs(30)),
+        status_socket: None,
         warnings: Vec::new(),
     }
 }

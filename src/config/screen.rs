@@ -44,7 +44,7 @@ fn row(text: &mut String, name: &str, what: &str) {
 }
 
 fn describe_ups(text: &mut String, ups: &Ups, config: &Config) {
-    let Watch::Line(device) = &ups.watch;
+    let Watch::Line(device) = &ups.watch else { return };
     let cable = ups.model.map(|cable| format!(", {} (model {})", cable.title(), cable.name));
     let device = format!("{}{}", device.display(), cable.unwrap_or_default());
     row(text, &format!("ups \"{}\"", ups.name), &device);

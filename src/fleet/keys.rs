@@ -1,6 +1,9 @@
 //! Placeholder.
+
+use serde::{Deserialize, Serialize};
+
 /// A shared secret.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Key([u8; 32]);
 impl Key {
     /// Exactly 32 bytes.

@@ -57,7 +57,7 @@ fn unserved(config: &Config) -> Option<&'static str> {
 
 fn one(config: &Config, ups: &Ups, unserved: Option<&str>) -> Result<u8, String> {
     let name = &ups.name;
-    let Watch::Line(path) = &ups.watch;
+    let Watch::Line(path) = &ups.watch else { return Ok(false) };
     let Some(kill) = ups.kill else {
         show(format_args!("upsentry -k: {name}: not sent: no line to drive (no kill given)"));
         return Ok(NOT_SENT);

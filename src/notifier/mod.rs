@@ -10,6 +10,7 @@ mod hand;
 pub mod kill;
 mod link;
 pub mod logging;
+mod net;
 mod open;
 mod parent;
 pub mod past;
@@ -22,4 +23,5 @@ mod trouble;
 pub mod users;
 pub mod via;
 
+pub use net::Net;
 pub use start::{Enter, Jail, Mode, judge, run};

@@ -124,7 +124,7 @@ impl Opened {
 }
 
 fn open_port(ups: &Ups) -> Result<Option<OwnedFd>, String> {
-    let Watch::Line(path) = &ups.watch;
+    let Watch::Line(path) = &ups.watch else { return Ok(None) };
     match port::watch(path, ups.init) {
         Ok(tty) => Ok(Some(tty)),
         Err(Problem::Absent) => Ok(None),

@@ -22,6 +22,7 @@ use crate::notifier::filter;
 use crate::notifier::hand::Hand;
 use crate::notifier::link::{Gate, Link};
 use crate::notifier::logging::{ALERT, EMERG, NOTICE, Sink, WARNING, say};
+use crate::notifier::net::Net;
 use crate::notifier::open::{self, Opened};
 use crate::notifier::parent::{Ends, Parent};
 use crate::notifier::teller::{Fifo, HandLink, Teller};
@@ -52,6 +53,8 @@ pub struct Jail {
     pub ttys: Vec<Option<OwnedFd>>,
     /// On the monotonic clock, when the lines were set.
     pub set_at: Duration,
+    /// Sockets, addresses and keys.
+    pub net: Net,
     /// All else that it is left.
     pub cage: Cage,
 }
@@ -150,7 +153,7 @@ fn greet(config: &Config, opened: &Opened, doubts: &[String], sink: &Sink) {
         say(WARNING, format_args!("{error}; no history is kept"));
     }
     for (ups, _) in config.ups.iter().zip(&opened.ttys).filter(|(_, tty)| tty.is_none()) {
-        let Watch::Line(path) = &ups.watch;
+        let Watch::Line(path) = &ups.watch else { continue };
         let (name, path) = (&ups.name, path.display());
         let line = format!("{name}: {path}: no such device now; it counts as lost");
         say(ALERT, format_args!("{line}"));
@@ -238,6 +241,7 @@ fn fork_warden(
             Jail {
                 ttys,
                 set_at: opened.set_at,
+                net: Net::default(),
                 cage: Cage {
                     events,
                     log,
