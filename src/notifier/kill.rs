@@ -57,7 +57,10 @@ fn unserved(config: &Config) -> Option<&'static str> {
 
 fn one(config: &Config, ups: &Ups, unserved: Option<&str>) -> Result<u8, String> {
     let name = &ups.name;
-    let Watch::Line(path) = &ups.watch else { return Ok(false) };
+    let Watch::Line(path) = &ups.watch else {
+        show(format_args!("upsentry -k: {name}: not sent: another machine drives it"));
+        return Ok(NOT_SENT);
+    };
     let Some(kill) = ups.kill else {
         show(format_args!("upsentry -k: {name}: not sent: no line to drive (no kill given)"));
         return Ok(NOT_SENT);

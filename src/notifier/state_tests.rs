@@ -31,7 +31,8 @@ fn what_is_written_is_read_back_in_one_length_and_locks_others_out() {
             told: Told::Final,
             shutdown: true,
             seen: vec![("a".to_owned(), Power::Low)],
-            fresh: false
+            fresh: false,
+            slaves: None
         }
     );
     std::fs::remove_file(&path).unwrap();
