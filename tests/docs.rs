@@ -725,7 +725,8 @@ fn call_table(file: &str, function: &str) -> String {
 /// What was read from the source must be what the program compiles.
 #[test]
 fn the_source_s_lists_are_the_program_s() {
-    let fds = monitor::filter::Fds { ttys: vec![5], poke: 6, events: 7, log: 8 };
+    let fds =
+        monitor::filter::Fds { ttys: vec![5], poke: 6, events: 7, log: 8, ..Default::default() };
     let all = vec![5];
     let parent = notifier::filter::Fds {
         read: all.clone(),

@@ -98,6 +98,7 @@ impl Ground {
             poke: self.poke.as_fd().as_raw_fd(),
             events: self.events.1.as_raw_fd(),
             log: self.log.1.as_raw_fd(),
+            ..Default::default()
         }
     }
 
@@ -1236,6 +1237,7 @@ fn expected(name: &str, pids: &std::collections::BTreeMap<&str, u32>) -> Vec<Bpf
                 poke: find("eventfd", "rw")[0],
                 events: pipes[0],
                 log: pipes[1],
+                ..Default::default()
             };
             let warden = descriptors(pids["upsentry-warden"]);
             let of_warden = |what: &str| {
@@ -1253,7 +1255,7 @@ fn expected(name: &str, pids: &std::collections::BTreeMap<&str, u32>) -> Vec<Bpf
 /// says why.
 #[test]
 fn the_lists_are_the_reviewed_ones() {
-    let fds = jail::Fds { ttys: vec![10, 11], poke: 12, events: 13, log: 14 };
+    let fds = jail::Fds { ttys: vec![10, 11], poke: 12, events: 13, log: 14, ..Default::default() };
     let parent = notifier::Fds {
         read: vec![20, 21, 22, 23],
         write: vec![22, 24, 25],

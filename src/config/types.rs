@@ -265,6 +265,12 @@ impl Config {
         let has_key = self.fleet_key.is_some() || !self.key_files.is_empty();
         !self.slaves.is_empty() || (serves && has_key)
     }
+
+    /// Speaks to other machines at all.
+    #[must_use]
+    pub fn speaks(&self) -> bool {
+        self.is_master() || self.ups.iter().any(|ups| matches!(ups.watch, Watch::Master(_)))
+    }
 }
 
 /// An address that several machines have: a multicast group, or everyone on this wire. That an address is a

@@ -65,6 +65,15 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// Of this UPS, which another machine watches: that one has settled and debounced what it says.
+    pub fn distant(ups: &config::Ups) -> Settings {
+        let zero = Duration::ZERO;
+        let lines = Settings::new(ups, zero);
+        Settings { settled_at: zero, settle: zero, debounce: zero, low_after: zero, ..lines }
+    }
+}
+
 /// The machine for one UPS.
 #[derive(Clone, Debug, Hash)]
 pub struct Ups {

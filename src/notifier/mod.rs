@@ -4,6 +4,7 @@
 mod absent;
 pub mod check;
 mod chronicle;
+mod farewell;
 pub mod filter;
 mod hand;
 pub mod kill;

@@ -14,10 +14,12 @@ use crate::config::{Action, Config, Via, Watch};
 use crate::ipc::guard::Guard;
 use crate::ipc::judge::{self, Feed, FeedSettings, Judge};
 use crate::ipc::keeper::Keeper;
+use crate::ipc::parting::Slaves;
 use crate::ipc::record::Record;
 use crate::ipc::told::Told;
 use crate::notifier::absent::{self, Part};
 use crate::notifier::chronicle::Chronicle;
+use crate::notifier::farewell::Farewell;
 use crate::notifier::filter;
 use crate::notifier::hand::Hand;
 use crate::notifier::link::{Gate, Link};
@@ -288,7 +290,7 @@ fn assemble(config: &Config, opened: Opened, forked: Forked) -> Result<Parent, S
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
     let signals = signals.map_err(at("signalfd"))?;
     let actions = opened.route.actions;
-    let Opened { users, fifo, state, record, history, null, ttys, .. } = opened;
+    let Opened { users, fifo, state, record, history, null, ttys, title, .. } = opened;
     let names: Vec<String> = config.ups.iter().map(|ups| ups.name.clone()).collect();
     let chronicle = history.ok().map(|history| Chronicle::new(history, state.boot(), &names));
     // The jail's from here on. Closing it is all: exclusiveness stays with who still holds it.
@@ -309,6 +311,13 @@ fn assemble(config: &Config, opened: Opened, forked: Forked) -> Result<Parent, S
             },
             state,
             chronicle,
+            slaves: config.is_master().then_some(Slaves::Waiting),
+        },
+        farewell: Farewell {
+            title,
+            wait: config.speaks().then_some(config.slave_wait),
+            call: None,
+            until: None,
         },
         pid_file: forked.pid_file,
         signals,
