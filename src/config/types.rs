@@ -195,6 +195,15 @@ pub struct SlaveHost {
     pub line: usize,
 }
 
+/// A `listen` line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listen {
+    /// Of this machine, or of a group.
+    pub address: IpAddr,
+    /// Its line number, for messages.
+    pub line: usize,
+}
+
 /// The whole file, checked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Config {
@@ -237,7 +246,7 @@ pub struct Config {
     /// As a master: the hosts that are told, and without a key the only ones that are answered.
     pub slaves: Vec<SlaveHost>,
     /// As a master: the addresses that are served; none: all. As a slave: the groups that it joins.
-    pub listen: Vec<IpAddr>,
+    pub listen: Vec<Listen>,
     /// UDP port of a master. Default [`PORT`].
     pub port: u16,
     /// Files of 32 secret bytes, at most two: the first is used to speak, both are understood.
@@ -254,14 +263,15 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
-/// UDP port of a master.
-pub const PORT: u16 = 3550;
+/// UDP port of a master. IANA has given 4381 to 4388 to nobody; it is not what NUT (3493) and apcupsd (3551)
+/// use, and no socket without a port of its own gets it by chance (32768 and up).
+pub const PORT: u16 = 4386;
 
 impl Config {
     /// Tells other machines: it has slaves, or listens and has a key that proves who may ask.
     #[must_use]
     pub fn is_master(&self) -> bool {
-        let serves = self.listen.iter().any(|address| !is_group(*address));
+        let serves = self.listen.iter().any(|listen| !is_group(listen.address));
         let has_key = self.fleet_key.is_some() || !self.key_files.is_empty();
         !self.slaves.is_empty() || (serves && has_key)
     }
