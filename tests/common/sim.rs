@@ -7,7 +7,6 @@
 //! ```
 
 pub use super::event::{Event, InitRequest, Kind};
-use super::net::Host;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::collections::BTreeMap;
@@ -93,9 +92,9 @@ impl Setup {
         self
     }
 
-    /// Has it run on this host.
-    pub fn on(mut self, host: &Host) -> Self {
-        self.netns = Some(host.path());
+    /// Has it run in this network namespace.
+    pub fn inside(mut self, netns: PathBuf) -> Self {
+        self.netns = Some(netns);
         self
     }
 

@@ -60,7 +60,8 @@ impl Attacker {
     /// Everything of this UDP port so far, each as it was on the wire.
     pub(crate) fn recorded(&self, port: u16) -> Vec<Frame> {
         let seen = self.seen.lock().unwrap();
-        let of_port = |frame: &&Frame| ports(frame).is_some_and(|(from, to)| from == port || to == port);
+        let of_port =
+            |frame: &&Frame| ports(frame).is_some_and(|(from, to)| from == port || to == port);
         seen.frames.iter().filter(of_port).cloned().collect()
     }
 
