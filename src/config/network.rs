@@ -79,7 +79,7 @@ pub(super) fn check(
         };
         said.push(entry.span.error(message));
     }
-    let keyed = password(&file.defaults).is_some() || file.machine.first("key-file").is_some();
+    let keyed = config.fleet_password || file.machine.first("key-file").is_some();
     let no_slave = file.machine.first("slave").is_none();
     let remote = config.ups.iter().any(is_remote);
     for entry in file.machine.all("listen") {
