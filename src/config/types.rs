@@ -59,6 +59,15 @@ pub enum Watch {
     Master(Master),
 }
 
+impl fmt::Display for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Watch::Line(path) => path.display().fmt(f),
+            Watch::Master(master) => f.write_str(&master.host),
+        }
+    }
+}
+
 /// A UPS that another machine watches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Master {
@@ -270,11 +279,13 @@ pub struct Config {
 pub const PORT: u16 = 4386;
 
 impl Config {
-    /// Tells other machines: it has slaves, or listens and has a key that proves who may ask.
+    /// Tells other machines: it has slaves, or a line to tell of, an address to listen on, and a key that
+    /// proves who may ask.
     #[must_use]
     pub fn is_master(&self) -> bool {
         let serves = self.listen.iter().any(|listen| !is_group(listen.address));
-        !self.slaves.is_empty() || (serves && self.has_key())
+        let line = self.ups.iter().any(|ups| matches!(ups.watch, Watch::Line(_)));
+        !self.slaves.is_empty() || (line && serves && self.has_key())
     }
 
     /// Slaves can prove that they may ask.

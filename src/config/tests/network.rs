@@ -144,6 +144,9 @@ fn who_is_a_master() {
     ] {
         assert_eq!(keyed(&format!("{BASE}{text}\n")).unwrap().is_master(), is, "{text}");
     }
+    // What only asks masters has nothing to tell: it may hear a broadcast address.
+    assert!(!keyed("watch m\nlisten 192.0.2.255\nkey-file /k\n").unwrap().is_master());
+    assert_eq!(errors("watch m\nlisten 192.0.2.255\n"), [""; 0]);
     // A group is only heard.
     assert!(!keyed("watch m\nlisten 224.0.1.5\nkey-file /k\n").unwrap().is_master());
     assert!(!keyed("watch m\nlisten 255.255.255.255\nkey-file /k\n").unwrap().is_master());
