@@ -1226,7 +1226,7 @@ fn expected(name: &str, pids: &std::collections::BTreeMap<&str, u32>) -> Vec<Bpf
                 read: vec![pipes[0], pipes[1], link, find("signalfd", "rw")[0], hand, own[0]],
                 write: vec![link, hand, 2, writes[0]],
                 shutdown: vec![link, hand],
-                ..Default::default()..fds
+                ..fds
             })]
         }
         "upsentry-hand" => {
