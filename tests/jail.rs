@@ -112,6 +112,7 @@ impl Ground {
             truncate: vec![self.pid_file.as_raw_fd()],
             send: vec![self.syslog.as_raw_fd()],
             shutdown: vec![link],
+            ..Default::default()
         }
     }
 
@@ -1210,6 +1211,7 @@ fn expected(name: &str, pids: &std::collections::BTreeMap<&str, u32>) -> Vec<Bpf
                 truncate: find("/pid", "w"),
                 send: Vec::new(),
                 shutdown: find("socket:", "rw"),
+                ..Default::default()
             };
             // The hand's socket was made first: the kernel's number of it is lower.
             let mut sockets = fds.shutdown.clone();
@@ -1264,6 +1266,7 @@ fn the_lists_are_the_reviewed_ones() {
         truncate: vec![27],
         send: vec![28],
         shutdown: vec![22],
+        ..Default::default()
     };
     let lists = [
         ("monitor", jail::monitor(&fds), REVIEWED[0]),

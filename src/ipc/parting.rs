@@ -53,6 +53,12 @@ impl Slaves {
             Slaves::Missing => "missing",
         }
     }
+
+    /// For a daemon that starts: init may start it again in runlevel 0, after its slaves have gone.
+    pub fn at_start(runlevel: Option<u8>, recorded: Option<Slaves>) -> Slaves {
+        let last = runlevel == Some(b'0');
+        recorded.filter(|_| last).unwrap_or(Slaves::Waiting)
+    }
 }
 
 /// Whether a stop is the machine's end. `runlevel`: init's, where it says so. Without it the last word that
@@ -80,6 +86,16 @@ mod tests {
             assert!(!goes_down(Some(b'2'), told));
             assert!(!goes_down(Some(b'6'), told));
         }
+    }
+
+    #[test]
+    fn only_the_last_runlevel_keeps_what_became_of_the_slaves() {
+        let gone = Some(Slaves::Served);
+        assert_eq!(Slaves::at_start(Some(b'0'), gone), Slaves::Served);
+        assert_eq!(Slaves::at_start(Some(b'0'), Some(Slaves::Missing)), Slaves::Missing);
+        assert_eq!(Slaves::at_start(Some(b'0'), None), Slaves::Waiting);
+        assert_eq!(Slaves::at_start(Some(b'2'), gone), Slaves::Waiting);
+        assert_eq!(Slaves::at_start(None, gone), Slaves::Waiting);
     }
 
     #[test]

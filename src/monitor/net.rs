@@ -6,6 +6,7 @@ use core::time::Duration;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::fleet::master::{self, Master, Seen, Served};
+use crate::fleet::refused::Refused;
 use crate::fleet::slave::{self, Slave};
 use crate::fleet::wire::{LARGEST, Refusal};
 use crate::monitor::remote::Remote;
@@ -34,7 +35,7 @@ pub(super) struct Net<'a> {
     burst: Burst,
     buffer: [u8; ROOM],
     out: [u8; LARGEST],
-    refused: [u64; 7],
+    refused: Refused,
     /// Since when this machine goes down.
     leaving: Option<Duration>,
 }
@@ -71,7 +72,7 @@ impl<'a> Net<'a> {
             burst: Burst::default(),
             buffer: [0; ROOM],
             out: [0; LARGEST],
-            refused: [0; 7],
+            refused: Refused::default(),
             leaving: None,
         })
     }
@@ -94,7 +95,7 @@ impl<'a> Net<'a> {
                         udp.send(answer, from);
                     }
                     Ok(None) => {}
-                    Err(refusal) => count(&mut self.refused, refusal),
+                    Err(refusal) => self.refused.count(refusal),
                 }
             }
         }
@@ -115,7 +116,7 @@ impl<'a> Net<'a> {
                     }
                 }
                 if let Some(refusal) = refusal {
-                    count(&mut self.refused, refusal);
+                    self.refused.count(refusal);
                 }
             }
         }
@@ -217,12 +218,6 @@ fn push(sockets: &[Udp], burst: &mut Burst, datagram: &[u8], mut to: &[SocketAdd
             burst.send(udp, datagram, run);
         }
         to = rest;
-    }
-}
-
-fn count(refused: &mut [u64; 7], refusal: Refusal) {
-    if let Some(count) = refused.get_mut(refusal as usize) {
-        *count = count.saturating_add(1);
     }
 }
 

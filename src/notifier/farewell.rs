@@ -1,14 +1,14 @@
 //! A stop at the machine's end: slaves and masters hear of it before this machine's power may go.
 
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
 use crate::ipc::legal::Power;
 use crate::ipc::parting::{self, Call, Slaves};
 use crate::notifier::logging::{NOTICE, WARNING, say};
 use crate::notifier::parent::{End, Parent};
-use crate::sys::process;
 use crate::sysvinit::runlevel;
 
 /// What the parent needs to part from other machines.
@@ -25,20 +25,17 @@ pub(super) struct Farewell {
 }
 
 impl Farewell {
-    /// Its descriptor, to read.
+    /// Its descriptor, to read by pread(2).
     pub(super) fn descriptor(&self) -> Option<RawFd> {
         self.title.as_ref().map(AsRawFd::as_raw_fd)
     }
+}
 
-    /// Init's runlevel; asked once.
-    fn runlevel(&mut self) -> Option<u8> {
-        let title = self.title.take()?;
-        let mut bytes = [0; runlevel::LONGEST];
-        let length = process::read_some(title.as_fd(), &mut bytes).ok().flatten()?;
-        // Closing it is a system call that nothing else needs.
-        core::mem::forget(title);
-        runlevel::of_title(bytes.get(..length)?)
-    }
+/// Init's runlevel, as its title says it now.
+pub(super) fn level(title: &File) -> Option<u8> {
+    let mut bytes = [0; runlevel::LONGEST];
+    let length = title.read_at(&mut bytes, 0).ok()?;
+    runlevel::of_title(bytes.get(..length)?)
 }
 
 impl Parent {
@@ -50,7 +47,9 @@ impl Parent {
         }
         let wait = self.farewell.wait;
         let told = self.keeper.judge.last_told();
-        let Some(wait) = wait.filter(|_| parting::goes_down(self.farewell.runlevel(), told)) else {
+        let Some(wait) =
+            wait.filter(|_| parting::goes_down(self.farewell.title.as_ref().and_then(level), told))
+        else {
             say(NOTICE, format_args!("{signal}: stopping; init is told nothing"));
             return Some(End::Stopped);
         };

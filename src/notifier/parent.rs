@@ -95,9 +95,8 @@ impl Parent {
         let signals = self.signals.as_fd().as_raw_fd();
         let history = ends.chronicle.as_ref().map(Chronicle::descriptors);
         let read = [ends.events.as_raw_fd(), ends.gate.fd.as_raw_fd(), link, signals];
-        let read = read.into_iter().chain(self.farewell.descriptor());
         Fds {
-            read: read.chain(hand).chain(history.map(|[from, ..]| from)).collect(),
+            read: read.into_iter().chain(hand).chain(history.map(|[from, ..]| from)).collect(),
             write: [link]
                 .into_iter()
                 .chain(hand)
@@ -107,6 +106,7 @@ impl Parent {
                 .chain(history.map(|[_, to, _]| to))
                 .collect(),
             stat: fifo.into_iter().collect(),
+            pread: self.farewell.descriptor().into_iter().collect(),
             pwrite: [ends.state.fd().as_raw_fd()]
                 .into_iter()
                 .chain(history.map(|[_, _, file]| file))

@@ -19,7 +19,7 @@ use crate::ipc::record::Record;
 use crate::ipc::told::Told;
 use crate::notifier::absent::{self, Part};
 use crate::notifier::chronicle::Chronicle;
-use crate::notifier::farewell::Farewell;
+use crate::notifier::farewell::{Farewell, level};
 use crate::notifier::filter;
 use crate::notifier::hand::Hand;
 use crate::notifier::link::{Gate, Link};
@@ -306,7 +306,9 @@ fn assemble(config: &Config, opened: Opened, forked: Forked) -> Result<Parent, S
             },
             state,
             chronicle,
-            slaves: config.is_master().then_some(Slaves::Waiting),
+            slaves: config
+                .is_master()
+                .then(|| Slaves::at_start(title.as_ref().and_then(level), record.slaves)),
         },
         farewell: Farewell {
             title,
@@ -367,7 +369,7 @@ fn confine_parent(
 ) -> Result<(), String> {
     let fds = parent.descriptors();
     let program = filter::parent(&fds).compile()?;
-    let more = [&fds.read, &fds.write, &fds.pwrite, &fds.truncate, &fds.send];
+    let more = [&fds.read, &fds.write, &fds.pread, &fds.pwrite, &fds.truncate, &fds.send];
     let keep: Vec<RawFd> =
         [0, 1, 2].into_iter().chain(more.into_iter().flatten().copied()).collect();
     if !parent.sink.uses_stderr() {

@@ -16,6 +16,7 @@ pub fn lists() -> [(&'static str, Vec<c_long>); 5] {
         truncate: one(),
         send: one(),
         shutdown: one(),
+        ..Default::default()
     };
     [
         ("monitor", jail::monitor(&fds).calls().collect()),

@@ -28,6 +28,7 @@ pub fn rows() -> Vec<Row> {
         truncate: vec![6],
         send: vec![7],
         shutdown: vec![8],
+        ..Default::default()
     });
     vec![
         Row::new("release binary", format!("{} kB", size / 1024)),

@@ -134,6 +134,7 @@ fn confine_as_monitor(kit: &Kit, children: RawFd, early: bool) -> Result<(), Str
         poke: kit.poke.as_raw_fd(),
         events: events.as_raw_fd(),
         log: log.as_raw_fd(),
+        ..Fds::default()
     };
     let (warden, monitor) =
         (filter::warden(&fds, link.as_raw_fd(), children), filter::monitor(&fds));
