@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::config::{self, Action, Config, UserSpec, Via, Watch};
+use crate::notifier::doubts::doubts;
 use crate::notifier::via::{self, Init, Route};
 use crate::notifier::{open, users};
 use crate::sysvinit::inittab;
@@ -75,7 +76,7 @@ fn words(
         (Via::Command, _) => format!("via command{chosen}"),
     };
     row(screen, "init here", &format!("{}, {way}", init.name));
-    remarks.extend(via::doubts(config, init, route));
+    remarks.extend(doubts(config, init, route));
     let halt = if route.halt.is_empty() { None } else { open::halt(&route.halt).err() };
     if let Some(error) = halt {
         remarks.push(format!("{}: warning: {error}", config.path.display()));

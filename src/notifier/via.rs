@@ -137,28 +137,6 @@ pub fn route(config: &Config, init: &Init) -> Result<Route, String> {
     Ok(Route { via, chosen: config.via.is_none(), halt, actions })
 }
 
-/// What may not come true of a route on this machine; for `check` and the log.
-pub fn doubts(config: &Config, init: &Init, route: &Route) -> Vec<String> {
-    let (via, process, way) = (route.via, &init.name, name(route.via));
-    let (initctl, signal) = (via == Via::Initctl, via == Via::Signal);
-    let idle = !config.halt.is_empty() && route.halt.is_empty();
-    let deaf = format!("process 1 ({process}) does not catch SIGPWR: it would be lost");
-    let unused =
-        format!("`halt' is never run: with via {way} no action is `halt' (try `tell low halt')");
-    let all = [
-        (
-            initctl && init.systemd,
-            "process 1 is systemd, which takes no power requests from its FIFO",
-        ),
-        (initctl && init.fifo.is_none(), "init's FIFO is not there now"),
-        (signal && !init.catches_sigpwr, &deaf),
-        (idle, &unused),
-    ];
-    let path = config.path.display();
-    let so = all.into_iter().filter(|(so, _)| *so);
-    so.map(|(_, text)| format!("{path}: warning: {text}")).collect()
-}
-
 /// As in the configuration.
 pub fn name(via: Via) -> &'static str {
     match via {

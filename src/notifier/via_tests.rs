@@ -2,6 +2,7 @@ use std::path::Path;
 
 use super::*;
 use crate::config::{self, Purpose};
+use crate::notifier::doubts::doubts;
 
 fn config(more: &str) -> Config {
     let text = format!("watch ttyS0\nfail cts 0\nlow dcd 0\n{more}\n");
