@@ -25,6 +25,8 @@ pub struct Fds {
     pub events: RawFd,
     /// Write end of the log pipe.
     pub log: RawFd,
+    /// Says that the parent wrote something on its page.
+    pub news: RawFd,
 }
 
 /// All that a running monitor may do: 6 calls.
@@ -36,7 +38,7 @@ pub fn monitor(fds: &Fds) -> Allow {
         .on(SYS_ioctl, &fds.ttys, &[command(TIOCGICOUNT)])
         // How much the parent has not read yet, so that nothing piles up while it is stopped.
         .on(SYS_ioctl, &[fds.events], &[command(FIONREAD)])
-        .on(SYS_read, &[fds.poke], &[])
+        .on(SYS_read, &[fds.poke, fds.news], &[])
         .on(SYS_write, &[fds.poke, fds.events, fds.log], &[])
         // Sleeping until a poke or a deadline.
         .any(SYS_ppoll)

@@ -146,19 +146,22 @@ fn leave_if_gone(
 fn sleep(cell: &Cell, timeout: Duration) {
     let mut fds = [
         PollFd::new(cell.poke.as_fd(), PollFlags::POLLIN),
+        PollFd::new(cell.view.news(), PollFlags::POLLIN),
         PollFd::new(cell.events.as_fd(), PollFlags::empty()),
         PollFd::new(cell.log.as_fd(), PollFlags::empty()),
     ];
     if let Err(error) = process::wait(&mut fds, Some(timeout)) {
         fail(cell, "poll", error);
     }
-    let [poke, pipes @ ..] = &fds;
+    let [poke, news, pipes @ ..] = &fds;
     if pipes.iter().any(|pipe| pipe.any().unwrap_or(true)) {
         raw::exit(0);
     }
-    if poke.any().unwrap_or(false) {
-        // Else it would stay readable.
-        drain(cell.poke.as_fd()).unwrap_or_else(|error| fail(cell, "eventfd", error));
+    for (fd, event) in [(poke, cell.poke.as_fd()), (news, cell.view.news())] {
+        if fd.any().unwrap_or(false) {
+            // Else it would stay readable.
+            drain(event).unwrap_or_else(|error| fail(cell, "eventfd", error));
+        }
     }
 }
 

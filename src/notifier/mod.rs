@@ -9,6 +9,7 @@ mod hand;
 pub mod kill;
 mod link;
 pub mod logging;
+mod notice;
 mod open;
 mod parent;
 pub mod past;

@@ -6,7 +6,7 @@ use upsentry::notifier::filter as notifier;
 
 /// Every list, by role.
 pub fn lists() -> [(&'static str, Vec<c_long>); 5] {
-    let fds = jail::Fds { ttys: vec![10], poke: 12, events: 13, log: 14 };
+    let fds = jail::Fds { ttys: vec![10], poke: 12, events: 13, log: 14, news: 17 };
     let one = || vec![3];
     let parent = notifier::Fds {
         read: one(),

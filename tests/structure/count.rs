@@ -27,10 +27,11 @@ pub const KILL: &str = "src/notifier/kill.rs";
 
 /// What of `src/notifier` runs only after the drop, or (`check`) needs no privilege.
 #[allow(dead_code)]
-pub const UNPRIVILEGED: [&str; 7] = [
+pub const UNPRIVILEGED: [&str; 8] = [
     "src/notifier/check.rs",
     "src/notifier/chronicle.rs",
     "src/notifier/link.rs",
+    "src/notifier/notice.rs",
     "src/notifier/parent.rs",
     "src/notifier/past.rs",
     "src/notifier/teller.rs",
