@@ -11,6 +11,7 @@ pub mod kill;
 mod link;
 pub mod logging;
 mod net;
+mod notice;
 mod open;
 mod parent;
 pub mod past;

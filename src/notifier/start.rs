@@ -25,12 +25,14 @@ use crate::notifier::hand::Hand;
 use crate::notifier::link::{Gate, Link};
 use crate::notifier::logging::{ALERT, EMERG, NOTICE, Sink, WARNING, say};
 use crate::notifier::net::Net;
+use crate::notifier::notice::Notice;
 use crate::notifier::open::{self, Opened};
 use crate::notifier::parent::{Ends, Parent};
 use crate::notifier::teller::{Fifo, HandLink, Teller};
 use crate::notifier::trouble;
 use crate::notifier::users::Identity;
 use crate::notifier::via::{self, Actions, Init};
+use crate::sys::board::{self, Board};
 use crate::sys::cage::Cage;
 use crate::sys::confine::{self, MEMORY, Walls};
 use crate::sys::text::complain;
@@ -103,8 +105,8 @@ pub fn run(config: &Config, mode: Mode, jail: Enter) -> Result<u8, String> {
         pid_file = None;
     }
     let hand = hand(config, &opened)?;
-    let (link, events, log) = fork_warden(config, &opened, jail)?;
-    let forked = Forked { link, events, log, hand, started, pid_file, sink, mode };
+    let (link, events, log, board) = fork_warden(config, &opened, jail)?;
+    let forked = Forked { link, events, log, board, hand, started, pid_file, sink, mode };
     let parent = assemble(config, opened, forked).inspect_err(|error| {
         // Standard error may be closed already.
         if !sink.uses_stderr() {
@@ -218,12 +220,13 @@ fn confine_hand(hand: &Hand, null: &OwnedFd) -> Result<(), String> {
     nix::unistd::dup2_stderr(&stderr).map_err(at("stderr"))
 }
 
-/// Forks the warden; gives the parent's ends of its socket and of the two pipes.
+/// Forks the warden; gives the parent's ends of its socket, of the two pipes, and of the page.
 fn fork_warden(
     config: &Config,
     opened: &Opened,
     jail: Enter,
-) -> Result<(OwnedFd, OwnedFd, OwnedFd), String> {
+) -> Result<(OwnedFd, OwnedFd, OwnedFd, Board), String> {
+    let (board, notices) = board::make()?;
     let (ours, link) = pair()?;
     let (events_out, events) = pipe2(OFlag::O_CLOEXEC).map_err(at("pipe"))?;
     let (log_out, log) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(at("pipe"))?;
@@ -231,7 +234,7 @@ fn fork_warden(
     nix::fcntl::fcntl(&events_out, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
         .map_err(at("pipe"))?;
     if let ForkResult::Parent { .. } = raw::fork().map_err(at("fork"))? {
-        return Ok((ours, events_out, log_out));
+        return Ok((ours, events_out, log_out, board));
     }
     let copy = |fd: &OwnedFd| fd.try_clone();
     let ttys = opened.ttys.iter().map(|tty| tty.as_ref().map(copy).transpose());
@@ -248,6 +251,7 @@ fn fork_warden(
                     events,
                     log,
                     link,
+                    notices,
                     null,
                     root: config.chroot.clone(),
                     uid: opened.users.monitor.uid,
@@ -276,6 +280,7 @@ struct Forked {
     link: OwnedFd,
     events: OwnedFd,
     log: OwnedFd,
+    board: Board,
     hand: Option<OwnedFd>,
     started: Option<OwnedFd>,
     pid_file: Option<std::fs::File>,
@@ -314,11 +319,11 @@ fn assemble(config: &Config, opened: Opened, forked: Forked) -> Result<Parent, S
             slaves: config
                 .is_master()
                 .then(|| Slaves::at_start(title.as_ref().and_then(level), record.slaves)),
+            notice: Notice::new(forked.board),
         },
         farewell: Farewell {
             title,
             wait: config.speaks().then_some(config.slave_wait),
-            call: None,
             until: None,
         },
         pid_file: forked.pid_file,
