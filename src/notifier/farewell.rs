@@ -55,6 +55,7 @@ impl Parent {
         let outage = feeds.filter_map(|feed| feed.last).any(|last| last != Power::Mains);
         let call = if outage { Call::Shutdown } else { Call::Goodbye };
         self.ends.notice.page.leave = Some(call);
+        self.post();
         self.farewell.until = Some(time.saturating_add(parting::longest(wait)));
         let slaves = match (outage, self.ends.slaves.is_some()) {
             (true, true) => "on battery: slaves are told to shut down, and waited for",
