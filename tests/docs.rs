@@ -550,7 +550,7 @@ struct Allowed {
 
 /// Reasons that no comment gives: of a call in one list, or in every list.
 const WHY: &[(&str, &str)] = &[
-    ("monitor read", "how often the waiting threads poked"),
+    ("monitor read", "that a waiting thread poked; that the parent wrote on its page"),
     ("monitor write", "a poke; events and log lines for the parent"),
     ("warden read", "one byte from the parent; that the monitor died"),
     ("warden write", "that it is ready, that the monitor died"),
@@ -559,7 +559,10 @@ const WHY: &[(&str, &str)] = &[
     ("warden mmap", "a thread's stack, the heap"),
     ("warden mprotect", "a thread's stack"),
     ("parent read", "frames, log lines, signals, answers"),
-    ("parent write", "requests to init, one byte to warden or hand, the log"),
+    (
+        "parent write",
+        "requests to init, one byte to warden or hand, the log, that the page changed",
+    ),
     ("parent newfstatat", "the other of the two"),
     ("parent pwrite64", "what init is told, and was"),
     ("parent ftruncate", "stopping"),
@@ -599,6 +602,12 @@ const WORDS: &[(&str, &str)] = &[
     ("fds.poke", "the eventfd that wakes the main loop"),
     ("fds.events", "the event pipe"),
     ("fds.log", "the log pipe"),
+    ("fds.news", "the eventfd beside the parent's page"),
+    (
+        "fds.write",
+        "init's FIFO, the warden's and the hand's socket, the kernel's log or stderr, the start's and the \
+         history's pipe, the eventfd beside its page",
+    ),
     ("fds.ttys", "the serial ports"),
     ("link", "the socket to the parent"),
     ("children", "news of children"),
@@ -726,8 +735,14 @@ fn call_table(file: &str, function: &str) -> String {
 /// What was read from the source must be what the program compiles.
 #[test]
 fn the_source_s_lists_are_the_program_s() {
-    let fds =
-        monitor::filter::Fds { ttys: vec![5], poke: 6, events: 7, log: 8, ..Default::default() };
+    let fds = monitor::filter::Fds {
+        ttys: vec![5],
+        poke: 6,
+        events: 7,
+        log: 8,
+        news: 11,
+        ..Default::default()
+    };
     let all = vec![5];
     let parent = notifier::filter::Fds {
         read: all.clone(),

@@ -28,6 +28,8 @@ pub struct Fds {
     pub log: RawFd,
     /// UDP sockets, for slaves and masters; empty on a machine that speaks to no other.
     pub udp: Vec<RawFd>,
+    /// Says that the parent wrote something on its page.
+    pub news: RawFd,
 }
 
 /// All that a running monitor may do: 6 calls, and 4 more where it speaks to other machines.
@@ -40,7 +42,7 @@ pub fn monitor(fds: &Fds) -> Allow {
         .on(SYS_ioctl, &fds.ttys, &[command(TIOCGICOUNT)])
         // How much the parent has not read yet, so that nothing piles up while it is stopped.
         .on(SYS_ioctl, &[fds.events], &[command(FIONREAD)])
-        .on(SYS_read, &[fds.poke], &[])
+        .on(SYS_read, &[fds.poke, fds.news], &[])
         .on(SYS_write, &[fds.poke, fds.events, fds.log], &[])
         // Sleeping until a poke or a deadline.
         .any(SYS_ppoll)

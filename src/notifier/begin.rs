@@ -20,12 +20,14 @@ use crate::notifier::farewell::{Farewell, level};
 use crate::notifier::filter;
 use crate::notifier::link::{Gate, Link};
 use crate::notifier::logging::{NOTICE, Sink, say};
+use crate::notifier::notice::Notice;
 use crate::notifier::open::Opened;
 use crate::notifier::parent::{Ends, Parent};
 use crate::notifier::start::Mode;
 use crate::notifier::teller::{Fifo, HandLink, Teller};
 use crate::notifier::trouble;
 use crate::notifier::via::Actions;
+use crate::sys::board::Board;
 use crate::sys::{filter as seccomp, now, unix_time};
 use crate::sysvinit::lifeline::Lifeline;
 
@@ -35,6 +37,7 @@ pub(super) struct Forked {
     pub(super) link: OwnedFd,
     pub(super) events: OwnedFd,
     pub(super) log: OwnedFd,
+    pub(super) board: Board,
     pub(super) hand: Option<OwnedFd>,
     pub(super) started: Option<OwnedFd>,
     pub(super) pid_file: Option<File>,
@@ -93,11 +96,11 @@ fn assemble(config: &Config, opened: Opened, forked: Forked) -> Parent {
             slaves: config
                 .is_master()
                 .then(|| Slaves::at_start(title.as_ref().and_then(level), record.slaves)),
+            notice: Notice::new(forked.board),
         },
         farewell: Farewell {
             title,
             wait: config.speaks().then_some(config.slave_wait),
-            call: None,
             until: None,
         },
         pid_file: forked.pid_file,

@@ -21,7 +21,7 @@ pub struct Fds {
     /// Event pipe, log pipe, signals, the warden's and the hand's socket, the history's pipe.
     pub read: Vec<RawFd>,
     /// Init's FIFO, the warden's and the hand's socket, the kernel's log or stderr, the start's pipe, the
-    /// history's pipe.
+    /// history's pipe, the eventfd by which the jail hears of the page.
     pub write: Vec<RawFd>,
     /// Init's FIFO: is it still linked?
     pub stat: Vec<RawFd>,

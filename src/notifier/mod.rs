@@ -14,6 +14,7 @@ mod link;
 pub mod logging;
 mod names;
 mod net;
+mod notice;
 mod open;
 mod parent;
 pub mod past;

@@ -16,7 +16,7 @@ use crate::ipc::guard::Violation;
 use crate::ipc::judge::{Judge, Tell};
 use crate::ipc::keeper::{AGAIN, Keeper, Note, Outside, Said, Stage};
 use crate::ipc::legal::Power;
-use crate::ipc::orders::EXIT_UNMADE;
+use crate::ipc::orders::{EXIT_UNMADE, KILL};
 use crate::ipc::parting::Slaves;
 use crate::ipc::record::Entry;
 use crate::ipc::told::Word;
@@ -25,6 +25,7 @@ use crate::notifier::farewell::Farewell;
 use crate::notifier::filter::Fds;
 use crate::notifier::link::{Gate, Link, discard};
 use crate::notifier::logging::{ALERT, EMERG, NOTICE, Sink, WARNING, say};
+use crate::notifier::notice::Notice;
 use crate::notifier::state::StateFile;
 use crate::notifier::teller::Teller;
 use crate::sys::{now, process, raw, unix_time};
@@ -45,6 +46,7 @@ pub(super) struct Ends {
     pub(super) chronicle: Option<Chronicle>,
     /// On a master: what became of its slaves.
     pub(super) slaves: Option<Slaves>,
+    pub(super) notice: Notice,
 }
 
 /// Everything that the parent holds.
@@ -97,7 +99,7 @@ impl Parent {
         let read = [ends.events.as_raw_fd(), ends.gate.fd.as_raw_fd(), link, signals];
         Fds {
             read: read.into_iter().chain(hand).chain(history.map(|[from, ..]| from)).collect(),
-            write: [link]
+            write: [link, ends.notice.descriptor()]
                 .into_iter()
                 .chain(hand)
                 .chain(fifo)
@@ -119,6 +121,7 @@ impl Parent {
 
     /// Runs until told to stop, or until it cannot go on where somebody restarts it; ends the process.
     pub(super) fn run(mut self) -> ! {
+        self.post_first();
         let end = loop {
             let time = now();
             if let Some(end) = self.turn(time) {
@@ -141,6 +144,7 @@ impl Parent {
 
     fn turn(&mut self, time: Duration) -> Option<End> {
         self.keeper.turn(time, &mut self.ends);
+        self.post();
         if let Some(chronicle) = &mut self.ends.chronicle {
             chronicle.write(time);
         }
@@ -253,7 +257,11 @@ impl Outside for Ends {
     }
 
     fn order(&mut self, order: u8) -> bool {
-        self.link.order(order)
+        let written = self.link.order(order);
+        if written && order != KILL {
+            self.notice.started();
+        }
+        written
     }
 
     fn ready(&self) -> bool {
@@ -305,6 +313,7 @@ impl Outside for Ends {
                 );
             }
             Note::Told(tell, ups) => {
+                self.notice.told(tell);
                 self.say_told(tell);
                 let cause = match (tell.insist, tell.blind, tell.word) {
                     (true, ..) => Cause::Insist,

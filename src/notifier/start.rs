@@ -19,6 +19,7 @@ use crate::notifier::logging::{EMERG, Sink, say};
 use crate::notifier::net::Net;
 use crate::notifier::open::{self, History, Opened};
 use crate::notifier::via::{self, Init};
+use crate::sys::board::{self, Board};
 use crate::sys::cage::Cage;
 use crate::sys::confine::{self, MEMORY, Walls};
 use crate::sys::text::complain;
@@ -94,11 +95,11 @@ pub fn run(config: &Config, mode: Mode, jail: Enter) -> Result<u8, String> {
         pid_file = None;
     }
     let hand = hand(config, &opened)?;
-    let (link, events, log) = fork_warden(config, &mut opened, jail)?;
+    let (link, events, log, board) = fork_warden(config, &mut opened, jail)?;
     let mask: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
     let signals = signals.map_err(at("signalfd"))?;
-    let forked = Forked { link, events, log, hand, started, pid_file, signals, sink, mode };
+    let forked = Forked { link, events, log, board, hand, started, pid_file, signals, sink, mode };
     let landlock = drop_root(config, &mut opened, &forked);
     let parent = landlock.and_then(|landlock| begin(config, opened, forked, landlock));
     let parent = parent.inspect_err(|error| {
@@ -186,12 +187,13 @@ fn confine_hand(hand: &Hand, null: &OwnedFd) -> Result<(), String> {
     nix::unistd::dup2_stderr(&stderr).map_err(at("stderr"))
 }
 
-/// Forks the warden; gives the parent's ends of its socket and of the two pipes.
+/// Forks the warden; gives the parent's ends of its socket, of the two pipes, and of the page.
 fn fork_warden(
     config: &Config,
     opened: &mut Opened,
     jail: Enter,
-) -> Result<(OwnedFd, OwnedFd, OwnedFd), String> {
+) -> Result<(OwnedFd, OwnedFd, OwnedFd, Board), String> {
+    let (board, notices) = board::make()?;
     let (ours, link) = pair()?;
     let (events_out, events) = pipe2(OFlag::O_CLOEXEC).map_err(at("pipe"))?;
     let (log_out, log) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(at("pipe"))?;
@@ -199,7 +201,7 @@ fn fork_warden(
     nix::fcntl::fcntl(&events_out, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
         .map_err(at("pipe"))?;
     if let ForkResult::Parent { .. } = raw::fork().map_err(at("fork"))? {
-        return Ok((ours, events_out, log_out));
+        return Ok((ours, events_out, log_out, board));
     }
     match opened.null.try_clone() {
         Ok(null) => jail(
@@ -212,6 +214,7 @@ fn fork_warden(
                     events,
                     log,
                     link,
+                    notices,
                     null,
                     root: config.chroot.clone(),
                     uid: opened.users.monitor.uid,
@@ -249,8 +252,9 @@ fn drop_root(
     let files = [title, &forked.pid_file].map(|file| file.as_ref().map(AsRawFd::as_raw_fd));
     let more = [log, syslog].into_iter().chain(some).chain(files).flatten();
     let past = history.as_ref().map(History::descriptors).ok().into_iter().flatten();
+    let board = forked.board.descriptor();
     let one = [forked.signals.as_fd(), state.fd(), null.as_fd()].map(|fd| fd.as_raw_fd());
-    let keep = [0, 1, 2].into_iter().chain(always).chain(one).chain(more).chain(past);
+    let keep = [0, 1, 2, board].into_iter().chain(always).chain(one).chain(more).chain(past);
     let keep: Vec<RawFd> = keep.collect();
     if !forked.sink.uses_stderr() {
         nix::unistd::dup2_stderr(null.as_fd()).map_err(at("stderr"))?;

@@ -2,6 +2,7 @@
 //! confinement of a process, system call filters, clock and descriptors. Knows nothing of UPSs.
 
 pub mod bind;
+pub mod board;
 pub mod cage;
 pub mod confine;
 pub mod filter;

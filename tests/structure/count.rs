@@ -28,11 +28,12 @@ pub const KILL: &str = "src/notifier/kill.rs";
 
 /// What of `src/notifier` runs only after the drop, or (`check`) needs no privilege.
 #[allow(dead_code)]
-pub const UNPRIVILEGED: [&str; 8] = [
+pub const UNPRIVILEGED: [&str; 9] = [
     "src/notifier/check.rs",
     "src/notifier/chronicle.rs",
     "src/notifier/farewell.rs",
     "src/notifier/link.rs",
+    "src/notifier/notice.rs",
     "src/notifier/parent.rs",
     "src/notifier/past.rs",
     "src/notifier/teller.rs",

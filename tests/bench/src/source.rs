@@ -16,8 +16,14 @@ pub fn rows() -> Vec<Row> {
         .map(|source| source.path.as_str())
         .filter(|path| path.starts_with("src/sys/"))
         .collect();
-    let jail =
-        monitor::filter::Fds { ttys: vec![3], poke: 4, events: 5, log: 6, ..Default::default() };
+    let jail = monitor::filter::Fds {
+        ttys: vec![3],
+        poke: 4,
+        events: 5,
+        log: 6,
+        news: 7,
+        ..Default::default()
+    };
     let in_jail = monitor::filter::monitor(&jail).calls().count();
     let warden = monitor::filter::warden(&jail, 7, 8).calls().count();
     let parent = notifier::filter::parent(&notifier::filter::Fds {
