@@ -24,7 +24,7 @@ pub(super) fn greet(config: &Config, opened: &Opened) {
 }
 
 /// What may not come true of a route on this machine; for `check` and the log.
-pub fn doubts(config: &Config, init: &Init, route: &Route) -> Vec<String> {
+pub(super) fn doubts(config: &Config, init: &Init, route: &Route) -> Vec<String> {
     let (via, process, way) = (route.via, &init.name, name(route.via));
     let (initctl, signal) = (via == Via::Initctl, via == Via::Signal);
     let idle = !config.halt.is_empty() && route.halt.is_empty();
