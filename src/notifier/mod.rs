@@ -9,6 +9,7 @@ mod doubts;
 mod farewell;
 pub mod filter;
 mod hand;
+pub mod keygen;
 pub mod kill;
 mod link;
 pub mod logging;

@@ -27,15 +27,16 @@ pub const PRIVILEGED: [&str; 14] = [
 pub const KILL: &str = "src/notifier/kill.rs";
 
 /// What of `src/notifier` runs only after the drop (`filter`: the lists of system calls, made when all else is
-/// given up), in a program without rights (`resolver`), or needs no privilege (`check`).
+/// given up), in a program without rights (`resolver`), or needs no privilege (`check`, `keygen`).
 #[allow(dead_code)]
-pub const UNPRIVILEGED: [&str; 13] = [
+pub const UNPRIVILEGED: [&str; 14] = [
     "src/notifier/begin.rs",
     "src/notifier/check.rs",
     "src/notifier/chronicle.rs",
     "src/notifier/doubts.rs",
     "src/notifier/farewell.rs",
     "src/notifier/filter.rs",
+    "src/notifier/keygen.rs",
     "src/notifier/link.rs",
     "src/notifier/notice.rs",
     "src/notifier/parent.rs",
