@@ -22,6 +22,7 @@ use nix::unistd::chown;
 use crate::config::places::{self, Found};
 use crate::config::{Config, Listen, StatusSocket, Watch};
 use crate::fleet::keys::Key;
+use crate::notifier::logging::{NOTICE, say};
 use crate::notifier::names::{self, Question};
 use crate::notifier::users;
 use crate::sys::{bind, process};
@@ -130,8 +131,10 @@ impl Net {
     /// Takes over what was found of the masters; true: one that had no address has some.
     pub(super) fn find_masters(&mut self, config: &Config, found: &Found) -> bool {
         let mut news = false;
-        for (known, found) in self.masters.iter_mut().zip(config.masters(found)) {
-            if known.is_empty() && !found.is_empty() {
+        let all = self.masters.iter_mut().zip(config.masters(found)).zip(&config.ups);
+        for ((known, found), ups) in all.filter(|((known, _), _)| known.is_empty()) {
+            if !found.is_empty() {
+                say(NOTICE, format_args!("{}: {} is found", ups.name, ups.watch));
                 (*known, news) = (found, true);
             }
         }
