@@ -216,6 +216,10 @@ fn the_manual_has_the_defaults_of_the_parser() {
         ("pid-file", path(&config.pid_file)),
         ("history-file", path(&config.history_file)),
         ("kill-hold", time(config.kill_hold)),
+        ("status-socket", config.status_socket.map_or_else(String::new, |one| path(&one.path))),
+        ("port", config.port.to_string()),
+        ("slave-wait", time(config.slave_wait)),
+        ("halt-time", time(config.halt_time)),
     ];
     let parsed: BTreeMap<_, _> =
         parsed.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -225,7 +229,7 @@ fn the_manual_has_the_defaults_of_the_parser() {
         .filter_map(|(name, item)| item.default.map(|default| (name, default)))
         .collect();
     assert_eq!(documented, parsed);
-    let valued = ["Time", "Number", "Path", "User"];
+    let valued = ["Time", "Number", "Path", "User", "StatusSocket"];
     let need_one = directives().into_iter().filter(|(_, kind)| valued.contains(&kind.as_str()));
     let need_one: BTreeSet<_> = need_one.map(|(name, _)| name).collect();
     assert_eq!(need_one, parsed.into_keys().collect(), "a directive without a default");
@@ -287,8 +291,8 @@ fn statuses(name: &str) -> BTreeSet<String> {
 
 #[test]
 fn exit_statuses_are_as_documented() {
-    assert_eq!(statuses("EXIT STATUS"), set(["0", "1", "2", "3"]));
-    assert_eq!(statuses("CUTTING THE LOAD"), set(["0", "1", "2", "3"]));
+    assert_eq!(statuses("EXIT STATUS"), set(["0", "1", "2", "3", "4"]));
+    assert_eq!(statuses("CUTTING THE LOAD"), set(["0", "1", "2", "3", "4"]));
     let help = String::from_utf8(run(&["--help"]).stdout).expect("text");
     for words in ["exit 0 sent, 1 failed, 3 mains is on", "Exit: 2 usage or configuration; 1 a"] {
         assert!(help.contains(words), "--help does not say `{words}'");
