@@ -259,6 +259,9 @@ fn test(config: &Config) -> Result<u8, String> {
         let settings = power::Settings::new(ups, upsentry::sys::now());
         lines.push(Line { name: ups.name.clone(), tty: Some(tty), settings });
     }
+    if lines.is_empty() {
+        return Err("test: no line is watched here, only other machines".to_owned());
+    }
     process::remember_id();
     confine_test(&lines)?;
     monitor::test::run(&lines, std::io::stdout().is_terminal())
