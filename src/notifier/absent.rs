@@ -12,6 +12,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid};
 
+use crate::config::places;
 use crate::config::{Config, Ups, Watch};
 use crate::notifier::logging::{ALERT, NOTICE, say};
 use crate::notifier::names::{self, Question};
@@ -144,7 +145,7 @@ impl Opened {
         let asked = match question {
             Some(asked) => asked,
             None if missing.is_empty() => return Ok(false),
-            None => question.insert(names::ask(names::of(missing.into_iter(), &[]))?),
+            None => question.insert(names::ask(places::names(missing.into_iter(), &[]))?),
         };
         let Some(found) = asked.poll()? else { return Ok(false) };
         *question = None;
