@@ -88,7 +88,7 @@ fn both_end() {
 #[test]
 fn long_stories() {
     // In a debug build the seal takes most of the time.
-    for (number, keys, stories) in [(0, KEYLESS, 300), (1, ONE, 6), (2, REKEYED, 6)] {
+    for (number, keys, stories) in [(0, KEYLESS, 150), (1, ONE, 4), (2, REKEYED, 4)] {
         let began = Instant::now();
         let stories = stories << (3 * deeper());
         match random(|| World::new(keys, Bounds::ALL), number, stories, 400) {
