@@ -1,6 +1,9 @@
 //! The command line, nothing else.
 
+mod plan;
+
 use std::io::IsTerminal as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,9 +12,9 @@ use lexopt::prelude::{Long, Short, Value};
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, Uid, getppid};
 use upsentry::config::{self, Config, Purpose, cables};
-use upsentry::monitor::{self, Line, Plan, power};
+use upsentry::monitor::{self, Line, power};
 use upsentry::notifier::reader::{self, Problem};
-use upsentry::notifier::{self, Jail, Mode, check, kill, past, port};
+use upsentry::notifier::{self, Mode, check, keygen, kill, past, port, resolver};
 use upsentry::sys::confine;
 use upsentry::sys::text::{complain, show};
 use upsentry::sys::{process, raw};
@@ -30,6 +33,7 @@ Commands:
   history       the outages of the past: when, how long, what init was told, how they ended
   check         what upsentry would do, as whom, via what, and what is doubtful
   models        the known cables
+  keygen [FILE] a new key for a master and its slaves (default /etc/upsentry.key)
 
 Options:
   -c FILE       configuration (default /etc/upsentry.conf, else /etc/powstatd.conf)
@@ -49,6 +53,7 @@ enum Command {
     Check,
     Models,
     History,
+    Keygen,
     Help,
     Version,
 }
@@ -57,6 +62,7 @@ enum Command {
 struct Arguments {
     command: Command,
     file: Option<PathBuf>,
+    key: Option<PathBuf>,
     foreground: bool,
     log: Option<bool>,
     json: bool,
@@ -68,6 +74,12 @@ fn main() -> ExitCode {
     raw::forget_environment();
     // Children are waited for. It cannot fail: the signal exists.
     let _ = raw::default_signal(Signal::SIGCHLD);
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word.as_bytes() == resolver::COMMAND.to_bytes())
+    {
+        return ExitCode::from(resolver::main());
+    }
     let arguments = match parse(lexopt::Parser::from_env()) {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -79,6 +91,7 @@ fn main() -> ExitCode {
         Command::Help => print(HELP),
         Command::Version => print(concat!("upsentry ", env!("CARGO_PKG_VERSION"))),
         Command::Models => print(cables::list().trim_end()),
+        Command::Keygen => keygen(&arguments),
         command => with_config(command, &arguments),
     };
     if status != 0 && arguments.command == Command::Run {
@@ -94,8 +107,14 @@ fn linger(arguments: &Arguments) -> Duration {
 }
 
 fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
-    let mut arguments =
-        Arguments { command: Command::Run, file: None, foreground: false, log: None, json: false };
+    let mut arguments = Arguments {
+        command: Command::Run,
+        file: None,
+        key: None,
+        foreground: false,
+        log: None,
+        json: false,
+    };
     let mut named = false;
     while let Some(argument) = parser.next()? {
         let command = match argument {
@@ -124,6 +143,10 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
             Short('V') | Long("version") => Command::Version,
             Short('t') => Command::Test,
             Short('k') => Command::Kill,
+            Value(word) if arguments.command == Command::Keygen && arguments.key.is_none() => {
+                arguments.key = Some(word.into());
+                continue;
+            }
             Value(ref word) => match word.to_str() {
                 Some("test") => Command::Test,
                 Some("kill") => Command::Kill,
@@ -131,7 +154,8 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
                 Some("models") => Command::Models,
                 Some("history") => Command::History,
                 Some("help") => Command::Help,
-                Some(later @ ("status" | "keygen" | "rules")) => {
+                Some("keygen") => Command::Keygen,
+                Some(later @ ("status" | "rules")) => {
                     return Err(format!("{later}: not yet in this version").into());
                 }
                 _ => return Err(argument.unexpected()),
@@ -147,6 +171,17 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
         return Err("--json goes with history".into());
     }
     Ok(arguments)
+}
+
+fn keygen(arguments: &Arguments) -> u8 {
+    let path = arguments.key.as_deref().unwrap_or(Path::new("/etc/upsentry.key"));
+    match keygen::make(path) {
+        Ok(text) => print(&text),
+        Err(error) => {
+            complain(format_args!("upsentry: {error}"));
+            1
+        }
+    }
 }
 
 fn print(text: &str) -> u8 {
@@ -210,23 +245,13 @@ fn daemon(config: &Config, arguments: &Arguments) -> Result<u8, String> {
             complain(format_args!("{warning}"));
         }
     }
-    notifier::run(config, mode, enter)
-}
-
-/// The warden's process: from what the parent opened to what the jail needs.
-fn enter(config: &Config, jail: Jail) -> ! {
-    let lines = config.ups.iter().zip(jail.ttys).map(|(ups, tty)| Line {
-        name: ups.name.clone(),
-        tty,
-        settings: power::Settings::new(ups, jail.set_at),
-    });
-    monitor::warden::main(Plan { lines: lines.collect(), cage: jail.cage })
+    notifier::run(config, mode, plan::enter)
 }
 
 fn test(config: &Config) -> Result<u8, String> {
     let mut lines = Vec::new();
     for ups in &config.ups {
-        let config::Watch::Line(path) = &ups.watch;
+        let config::Watch::Line(path) = &ups.watch else { continue };
         let tty = port::watch(path, ups.init);
         let tty =
             tty.map_err(|problem| format!("{}: {}: {problem}", ups.name, Path::display(path)))?;

@@ -17,6 +17,7 @@ use common::{DAEMON, skip};
 use upsentry::config::{self, Config, Purpose, UserSpec, cables, time};
 use upsentry::ipc::frame::Kind;
 use upsentry::ipc::legal::{Power, Track};
+use upsentry::ipc::parting::Slaves;
 use upsentry::ipc::record::Entry;
 use upsentry::ipc::told::{self, Situation, Told, Word};
 use upsentry::notifier::state::StateFile;
@@ -549,7 +550,7 @@ struct Allowed {
 
 /// Reasons that no comment gives: of a call in one list, or in every list.
 const WHY: &[(&str, &str)] = &[
-    ("monitor read", "how often the waiting threads poked"),
+    ("monitor read", "that a waiting thread poked; that the parent wrote on its page"),
     ("monitor write", "a poke; events and log lines for the parent"),
     ("warden read", "one byte from the parent; that the monitor died"),
     ("warden write", "that it is ready, that the monitor died"),
@@ -558,7 +559,10 @@ const WHY: &[(&str, &str)] = &[
     ("warden mmap", "a thread's stack, the heap"),
     ("warden mprotect", "a thread's stack"),
     ("parent read", "frames, log lines, signals, answers"),
-    ("parent write", "requests to init, one byte to warden or hand, the log"),
+    (
+        "parent write",
+        "requests to init, one byte to warden or hand, the log, that the page changed",
+    ),
     ("parent newfstatat", "the other of the two"),
     ("parent pwrite64", "what init is told, and was"),
     ("parent ftruncate", "stopping"),
@@ -598,6 +602,12 @@ const WORDS: &[(&str, &str)] = &[
     ("fds.poke", "the eventfd that wakes the main loop"),
     ("fds.events", "the event pipe"),
     ("fds.log", "the log pipe"),
+    ("fds.news", "the eventfd beside the parent's page"),
+    (
+        "fds.write",
+        "init's FIFO, the warden's and the hand's socket, the kernel's log or stderr, the start's and the \
+         history's pipe, the eventfd beside its page",
+    ),
     ("fds.ttys", "the serial ports"),
     ("link", "the socket to the parent"),
     ("children", "news of children"),
@@ -725,7 +735,14 @@ fn call_table(file: &str, function: &str) -> String {
 /// What was read from the source must be what the program compiles.
 #[test]
 fn the_source_s_lists_are_the_program_s() {
-    let fds = monitor::filter::Fds { ttys: vec![5], poke: 6, events: 7, log: 8 };
+    let fds = monitor::filter::Fds {
+        ttys: vec![5],
+        poke: 6,
+        events: 7,
+        log: 8,
+        news: 11,
+        ..Default::default()
+    };
     let all = vec![5];
     let parent = notifier::filter::Fds {
         read: all.clone(),
@@ -735,6 +752,7 @@ fn the_source_s_lists_are_the_program_s() {
         truncate: all.clone(),
         send: all.clone(),
         shutdown: all,
+        ..Default::default()
     };
     let jail = read("src/monitor/filter.rs");
     let notifier = read("src/notifier/filter.rs");
@@ -866,7 +884,13 @@ fn state_example() -> Option<String> {
     let path = scratch.0.join("state");
     let (file, _) = StateFile::open(&path, 2).expect("the state file opens");
     let seen = [("left", Some(Power::Battery), false), ("right", Some(Power::Mains), true)];
-    let entry = Entry { now: Word::Fail, told: Told::Ok, at: 1_793_246_400, seen: &seen };
+    let entry = Entry {
+        now: Word::Fail,
+        told: Told::Ok,
+        at: 1_793_246_400,
+        seen: &seen,
+        slaves: Some(Slaves::Waiting),
+    };
     file.begin(entry).expect("it is written");
     let text = fs::read_to_string(&path).expect("it is text");
     let mut shown = "```\n".to_owned();

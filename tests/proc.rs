@@ -167,6 +167,8 @@ fn open_files(daemon: &Daemon, name: &str, pid: u32) {
         "upsentry" => {
             // The event and the log pipe; the warden's socket; TERM, INT and HUP.
             expected.extend(["pipe r", "pipe r", "socket rw", "signalfd rw", "state rw", "pid w"]);
+            // Where it tells the jail that its page has changed.
+            expected.push("eventfd rw");
             // The history, and both ends of the pipe to the thread that writes it.
             expected.extend(["history rw", "pipe r", "pipe w"]);
             expected.extend(if wanted.via == "initctl" { ["initctl w"] } else { ["socket rw"] });
@@ -187,12 +189,13 @@ fn open_files(daemon: &Daemon, name: &str, pid: u32) {
                 "pipe w",
                 "socket rw",
                 "eventfd rw",
+                "eventfd rw",
                 "signalfd rw",
             ]);
             expected.extend(vec!["tty rw"; wanted.ports]);
         }
         "upsentry-mon" => {
-            expected.extend(["null rw", "pipe w", "pipe w", "eventfd rw"]);
+            expected.extend(["null rw", "pipe w", "pipe w", "eventfd rw", "eventfd rw"]);
             expected.extend(vec!["tty rw"; wanted.ports]);
         }
         "upsentry-hand" => {

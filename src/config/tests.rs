@@ -4,6 +4,8 @@ mod cables;
 mod grammar;
 mod loading;
 mod machine;
+mod network;
+mod places;
 mod properties;
 mod wiring;
 

@@ -1,6 +1,7 @@
 //! The secret that a master and its slaves share: 32 bytes, from a key file or by Argon2id from a password.
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use serde::{Deserialize, Serialize};
 
 /// Argon2id's memory for a password, in KiB.
 pub const MEMORY: u32 = 19 * 1024;
@@ -78,7 +79,7 @@ const RUNS: [&str; 6] = [
 ];
 
 /// A shared secret. No output shows it.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Key([u8; 32]);
 
 impl Key {

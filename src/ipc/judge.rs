@@ -238,6 +238,11 @@ impl Judge {
         fold(feeds, self.settings.need)
     }
 
+    /// A UPS that feeds this machine is not seen now.
+    pub fn blind(&self) -> bool {
+        self.feeds.iter().any(|feed| feed.settings.weight > 0 && feed.blind_since.is_some())
+    }
+
     /// Every UPS was last seen on mains.
     pub fn all_on_mains(&self) -> bool {
         self.feeds.iter().all(|feed| feed.last == Some(Power::Mains))

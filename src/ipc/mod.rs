@@ -10,6 +10,8 @@ pub mod judge;
 pub mod keeper;
 pub mod legal;
 pub mod orders;
+pub mod page;
+pub mod parting;
 pub mod record;
 pub mod respawn;
 pub mod told;

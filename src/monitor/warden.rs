@@ -15,7 +15,8 @@ use seccompiler::BpfProgram;
 
 use crate::ipc::orders::{DEAD, EXIT_UNMADE, GO, GO_IN_OUTAGE, KILL, READY};
 use crate::monitor::filter::{self, Fds};
-use crate::monitor::{Line, Plan, run};
+use crate::monitor::{Distant, Line, Network, Plan, run};
+use crate::sys::board::View;
 use crate::sys::cage::Cage;
 use crate::sys::confine::{MEMORY, Walls, confine};
 use crate::sys::text::complain;
@@ -24,10 +25,15 @@ use crate::sys::{at, filter as seccomp, process, raw};
 /// What the warden keeps for its monitors.
 #[derive(Debug)]
 pub(super) struct Cell {
+    pub(super) first: String,
     pub(super) lines: Vec<Line>,
+    pub(super) distant: Vec<Distant>,
+    pub(super) network: Option<Network>,
     pub(super) events: OwnedFd,
     pub(super) log: OwnedFd,
     pub(super) poke: EventFd,
+    /// What the parent lets us know.
+    pub(super) view: View,
     pub(super) link: OwnedFd,
     pub(super) children: SignalFd,
     /// The monitor's own list, compiled before the jail closed.
@@ -69,17 +75,40 @@ fn enter(plan: Plan) -> Result<Cell, String> {
         poke: poke.as_fd().as_raw_fd(),
         events: plan.cage.events.as_raw_fd(),
         log: plan.cage.log.as_raw_fd(),
+        udp: plan
+            .network
+            .iter()
+            .flat_map(Network::sockets)
+            .map(|udp| udp.as_fd().as_raw_fd())
+            .collect(),
+        news: plan.cage.notices.news.as_raw_fd(),
     };
+    let words = plan.cage.notices.map()?;
     let program = filter::monitor(&fds).compile()?;
     if let Err(error) = lock(&plan, &fds, children.as_fd().as_raw_fd()) {
         // Some of it may be closed already: nothing of it may be dropped.
         core::mem::forget(plan);
         return Err(error);
     }
-    let Plan { lines, cage: Cage { events, log, link, null, .. } } = plan;
-    // Closed with everything else; its owner must not close that number again.
-    core::mem::forget(null);
-    Ok(Cell { lines, events, log, poke, link, children, program, memory })
+    let Plan { first, lines, distant, network, cage } = plan;
+    let Cage { events, log, link, notices, null, .. } = cage;
+    // Closed with everything else; their owners must not close those numbers again.
+    core::mem::forget((null, notices.page));
+    let view = View::new(words, notices.news);
+    Ok(Cell {
+        first,
+        lines,
+        distant,
+        network,
+        events,
+        log,
+        poke,
+        view,
+        link,
+        children,
+        program,
+        memory,
+    })
 }
 
 /// The walls and the warden's list. Standard error is the starting terminal until the last but one
@@ -92,7 +121,8 @@ fn lock(plan: &Plan, fds: &Fds, children: RawFd) -> Result<(), String> {
     nix::unistd::dup2_stdout(null).map_err(at("stdout"))?;
     let stderr = null.try_clone_to_owned().map_err(|error| format!("stderr: {error}"))?;
     let standard = [0, 1, 2, stderr.as_raw_fd()];
-    let more = [fds.poke, fds.events, fds.log, link, children];
+    let more = [fds.poke, fds.events, fds.log, fds.news, link, children];
+    let more = more.into_iter().chain(fds.udp.iter().copied());
     let keep = standard.into_iter().chain(more).chain(fds.ttys.iter().copied());
     raw::one_arena();
     confine(&Walls {

@@ -2,18 +2,26 @@
 //! to the pipe. Nothing here parses what a line or a socket said.
 
 mod absent;
+mod begin;
 pub mod check;
 mod chronicle;
+mod doubts;
+mod farewell;
 pub mod filter;
 mod hand;
+pub mod keygen;
 pub mod kill;
 mod link;
 pub mod logging;
+mod names;
+mod net;
+mod notice;
 mod open;
 mod parent;
 pub mod past;
 pub mod port;
 pub mod reader;
+pub mod resolver;
 mod start;
 pub mod state;
 mod teller;
@@ -21,4 +29,6 @@ mod trouble;
 pub mod users;
 pub mod via;
 
-pub use start::{Enter, Jail, Mode, judge, run};
+pub use begin::judge;
+pub use net::Net;
+pub use start::{Enter, Jail, Mode, run};

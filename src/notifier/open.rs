@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
@@ -19,6 +19,8 @@ use nix::unistd::pipe2;
 use crate::config::{Config, Ups, Via, Watch};
 use crate::history::record::BOUND;
 use crate::ipc::record::{Record, Unusable};
+use crate::notifier::absent::reason;
+use crate::notifier::net::Net;
 use crate::notifier::port::{self, Problem};
 use crate::notifier::state::{self, StateFile};
 use crate::notifier::users::{self, Users};
@@ -33,16 +35,22 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Everything that only root could open.
 #[derive(Debug)]
 pub(super) struct Opened {
+    pub(super) init: Init,
     pub(super) route: Route,
     pub(super) users: Users,
     pub(super) ttys: Vec<Option<OwnedFd>>,
     pub(super) set_at: Duration,
+    pub(super) net: Net,
     pub(super) fifo: Option<OwnedFd>,
     pub(super) state: StateFile,
     pub(super) record: Record,
     /// `Err`: why none is kept.
     pub(super) history: Result<History, String>,
     pub(super) null: OwnedFd,
+    /// Process 1's command line, where sysvinit says the runlevel.
+    pub(super) title: Option<File>,
+    /// What is not there, for the log.
+    pub(super) away: Vec<String>,
 }
 
 impl Opened {
@@ -64,21 +72,38 @@ impl Opened {
             }
             Record::default()
         });
+        let net = Net::open(config)?;
         let ttys = config.ups.iter().map(open_port).collect::<Result<Vec<_>, _>>()?;
         let set_at = now();
         let fifo = match route.via {
             Via::Initctl => {
-                let path = config.initctl.clone().or(init.fifo);
+                let path = config.initctl.as_ref().or(init.fifo.as_ref());
                 let path =
                     path.ok_or("via initctl: neither /run/initctl nor /dev/initctl is there")?;
-                Some(fifo(&path)?)
+                Some(fifo(path)?)
             }
             Via::Signal | Via::Command => None,
         };
         let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null");
         let null = null.map_err(|error| format!("/dev/null: {error}"))?.into();
         let history = History::open(&config.history_file);
-        Ok(Opened { route, users, ttys, set_at, fifo, state, record, history, null })
+        let title = config.speaks().then(|| File::open("/proc/1/cmdline").ok()).flatten();
+        let away = Vec::new();
+        Ok(Opened {
+            init,
+            away,
+            route,
+            users,
+            ttys,
+            set_at,
+            net,
+            fifo,
+            state,
+            record,
+            history,
+            null,
+            title,
+        })
     }
 }
 
@@ -92,6 +117,11 @@ pub(super) struct History {
 }
 
 impl History {
+    /// Its descriptors.
+    pub(super) fn descriptors(&self) -> [RawFd; 3] {
+        [self.file.as_raw_fd(), self.from.as_raw_fd(), self.to.as_raw_fd()]
+    }
+
     /// Opens and locks it, makes its directory, and reserves what it may grow to.
     ///
     /// # Errors
@@ -115,6 +145,24 @@ impl History {
 }
 
 impl Opened {
+    /// The UPSs that are not there: no device, or no address of their master.
+    pub(super) fn absent<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'a Ups> {
+        let all = config.ups.iter().zip(self.ttys.iter().zip(&self.net.masters));
+        let absent = all.filter(|(ups, (tty, master))| match ups.watch {
+            Watch::Line(_) => tty.is_none(),
+            Watch::Master(_) => master.is_empty(),
+        });
+        absent.map(|(ups, _)| ups)
+    }
+
+    /// The same in words.
+    pub(super) fn away(&self, config: &Config) -> Vec<String> {
+        let line = |ups: &Ups| {
+            format!("{}: {}: {} now; it counts as lost", ups.name, ups.watch, reason(&ups.watch))
+        };
+        self.absent(config).map(line).collect()
+    }
+
     /// Takes over what a child of ours has told init meanwhile.
     pub(super) fn reread(&mut self) {
         if let Ok(record) = self.state.reread() {
@@ -124,7 +172,7 @@ impl Opened {
 }
 
 fn open_port(ups: &Ups) -> Result<Option<OwnedFd>, String> {
-    let Watch::Line(path) = &ups.watch;
+    let Watch::Line(path) = &ups.watch else { return Ok(None) };
     match port::watch(path, ups.init) {
         Ok(tty) => Ok(Some(tty)),
         Err(Problem::Absent) => Ok(None),

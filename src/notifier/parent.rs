@@ -16,13 +16,16 @@ use crate::ipc::guard::Violation;
 use crate::ipc::judge::{Judge, Tell};
 use crate::ipc::keeper::{AGAIN, Keeper, Note, Outside, Said, Stage};
 use crate::ipc::legal::Power;
-use crate::ipc::orders::EXIT_UNMADE;
+use crate::ipc::orders::{EXIT_UNMADE, KILL};
+use crate::ipc::parting::Slaves;
 use crate::ipc::record::Entry;
 use crate::ipc::told::Word;
 use crate::notifier::chronicle::{Chronicle, Said as History};
+use crate::notifier::farewell::Farewell;
 use crate::notifier::filter::Fds;
 use crate::notifier::link::{Gate, Link, discard};
 use crate::notifier::logging::{ALERT, EMERG, NOTICE, Sink, WARNING, say};
+use crate::notifier::notice::Notice;
 use crate::notifier::state::StateFile;
 use crate::notifier::teller::Teller;
 use crate::sys::{now, process, raw, unix_time};
@@ -41,6 +44,9 @@ pub(super) struct Ends {
     pub(super) teller: Teller,
     pub(super) state: StateFile,
     pub(super) chronicle: Option<Chronicle>,
+    /// On a master: what became of its slaves.
+    pub(super) slaves: Option<Slaves>,
+    pub(super) notice: Notice,
 }
 
 /// Everything that the parent holds.
@@ -50,6 +56,7 @@ pub(super) struct Parent {
     pub(super) ends: Ends,
     pub(super) pid_file: Option<File>,
     pub(super) signals: SignalFd,
+    pub(super) farewell: Farewell,
     pub(super) sink: &'static Sink,
     /// Says to the command line that the start is over; taken once it has been said.
     pub(super) started: Option<OwnedFd>,
@@ -92,7 +99,7 @@ impl Parent {
         let read = [ends.events.as_raw_fd(), ends.gate.fd.as_raw_fd(), link, signals];
         Fds {
             read: read.into_iter().chain(hand).chain(history.map(|[from, ..]| from)).collect(),
-            write: [link]
+            write: [link, ends.notice.descriptor()]
                 .into_iter()
                 .chain(hand)
                 .chain(fifo)
@@ -101,6 +108,7 @@ impl Parent {
                 .chain(history.map(|[_, to, _]| to))
                 .collect(),
             stat: fifo.into_iter().collect(),
+            pread: self.farewell.descriptor().into_iter().collect(),
             pwrite: [ends.state.fd().as_raw_fd()]
                 .into_iter()
                 .chain(history.map(|[_, _, file]| file))
@@ -113,6 +121,7 @@ impl Parent {
 
     /// Runs until told to stop, or until it cannot go on where somebody restarts it; ends the process.
     pub(super) fn run(mut self) -> ! {
+        self.post_first();
         let end = loop {
             let time = now();
             if let Some(end) = self.turn(time) {
@@ -135,11 +144,13 @@ impl Parent {
 
     fn turn(&mut self, time: Duration) -> Option<End> {
         self.keeper.turn(time, &mut self.ends);
+        self.post();
         if let Some(chronicle) = &mut self.ends.chronicle {
             chronicle.write(time);
         }
         self.report(time);
-        self.signalled().or_else(|| self.trouble(time))
+        let parted = self.parted(time);
+        parted.or_else(|| self.signalled(time)).or_else(|| self.trouble(time))
     }
 
     /// Says once that the start is over.
@@ -163,7 +174,7 @@ impl Parent {
         }
     }
 
-    fn signalled(&mut self) -> Option<End> {
+    fn signalled(&mut self, time: Duration) -> Option<End> {
         while let Ok(Some(info)) = self.signals.read_signal() {
             match i32::try_from(info.ssi_signo)
                 .ok()
@@ -173,8 +184,9 @@ impl Parent {
                     say(NOTICE, format_args!("SIGHUP: nothing is read again; restart to reload"));
                 }
                 Some(signal) => {
-                    say(NOTICE, format_args!("{signal}: stopping; init is told nothing"));
-                    return Some(End::Stopped);
+                    if let Some(end) = self.stop(time, signal.as_str()) {
+                        return Some(end);
+                    }
                 }
                 None => {}
             }
@@ -191,7 +203,8 @@ impl Parent {
         let late = if self.keeper.was_known { time } else { late };
         let start = self.started.as_ref().map(|_| late.max(time.saturating_add(AGAIN)));
         let times = [next, start, ends.gate.next(), ends.teller.next(), self.blind_at];
-        let times = times.into_iter().chain([self.remind_at, ends.gate.dropped_at]).flatten();
+        let more = [self.remind_at, ends.gate.dropped_at, self.farewell.until];
+        let times = times.into_iter().chain(more).flatten();
         let timeout = times.min().map(|at| at.saturating_sub(now()));
         let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         if self.keeper.stage != Stage::Gone {
@@ -244,7 +257,11 @@ impl Outside for Ends {
     }
 
     fn order(&mut self, order: u8) -> bool {
-        self.link.order(order)
+        let written = self.link.order(order);
+        if written && order != KILL {
+            self.notice.started();
+        }
+        written
     }
 
     fn ready(&self) -> bool {
@@ -296,6 +313,7 @@ impl Outside for Ends {
                 );
             }
             Note::Told(tell, ups) => {
+                self.notice.told(tell);
                 self.say_told(tell);
                 let cause = match (tell.insist, tell.blind, tell.word) {
                     (true, ..) => Cause::Insist,
@@ -322,7 +340,7 @@ impl Ends {
         let feeds = judge.feeds().iter().zip(&self.names);
         let seen = feeds.map(|(feed, name)| (name.as_str(), feed.last, feed.blind_since.is_some()));
         let seen: Vec<_> = seen.collect();
-        write(Entry { now: word, told: judge.last_told(), at, seen: &seen })
+        write(Entry { now: word, told: judge.last_told(), at, seen: &seen, slaves: self.slaves })
     }
 
     fn say_told(&self, tell: Tell) {

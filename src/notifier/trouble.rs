@@ -80,8 +80,10 @@ impl Parent {
         }
         let at = *gate.dropped_at.get_or_insert(time.saturating_add(Duration::from_secs(1)));
         if time >= at {
-            say(WARNING, format_args!("{} log lines were dropped", gate.dropped));
+            let dropped = gate.dropped;
+            say(WARNING, format_args!("{dropped} log lines were dropped"));
             (gate.dropped, gate.dropped_at) = (0, None);
+            self.post_dropped(dropped);
         }
     }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use nix::unistd::{Gid, Uid};
 
+use crate::sys::board::Notices;
+
 /// Descriptors, place and user of the jail.
 #[derive(Debug)]
 pub struct Cage {
@@ -14,6 +16,8 @@ pub struct Cage {
     pub log: OwnedFd,
     /// The warden's end of its socket to the parent.
     pub link: OwnedFd,
+    /// What the parent lets the jail know.
+    pub notices: Notices,
     /// /dev/null, for descriptors 0 to 2.
     pub null: OwnedFd,
     /// The empty root.

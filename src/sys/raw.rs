@@ -3,12 +3,16 @@
 #![allow(unsafe_code)]
 
 use core::num::NonZeroUsize;
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use nix::libc::{self, c_int};
 use nix::sys::signal::Signal;
 use nix::unistd::ForkResult;
 use serialport::TTYPort;
+
+/// What is shared is one page.
+const PAGE: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
 mod ioctl {
     use nix::libc::{FIONREAD, TIOCGICOUNT, TIOCMGET, TIOCMIWAIT, TIOCMSET, c_int};
@@ -203,6 +207,19 @@ pub fn local(unix: i64) -> Option<[c_int; 6]> {
     done.then_some([year, month, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec])
 }
 
+/// Fills the buffer from the kernel's random source; at most 256 bytes, which it gives whole or not at all.
+///
+/// # Errors
+/// ENOSYS (older than 3.17); it was asked for more.
+pub fn random(buffer: &mut [u8]) -> nix::Result<()> {
+    // SAFETY: the call writes at most as many bytes as the buffer has.
+    let filled = unsafe { libc::getrandom(buffer.as_mut_ptr().cast(), buffer.len(), 0) };
+    match nix::errno::Errno::result(filled)? {
+        filled if usize::try_from(filled) == Ok(buffer.len()) => Ok(()),
+        _ => Err(nix::errno::Errno::EIO),
+    }
+}
+
 /// The Landlock ABI of this kernel.
 ///
 /// # Errors
@@ -220,14 +237,68 @@ pub fn landlock_abi() -> nix::Result<c_int> {
 ///
 /// # Errors
 /// ENOMEM.
-pub fn shared_words() -> nix::Result<&'static [core::sync::atomic::AtomicU64]> {
+pub fn shared_words() -> nix::Result<&'static [AtomicU64]> {
     use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
-    const BYTES: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
     let flags = MapFlags::MAP_SHARED;
     let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
     // SAFETY: a new anonymous mapping, anywhere; it is never unmapped.
-    let page = unsafe { mmap_anonymous(None, BYTES, access, flags) }?;
+    let page = unsafe { mmap_anonymous(None, PAGE, access, flags) }?;
     // SAFETY: the page is aligned, zeroed, 4096 bytes long, lives for ever, and is only ever used as
     // atomics, also by the processes that share it.
-    Ok(unsafe { core::slice::from_raw_parts(page.as_ptr().cast(), BYTES.get() / 8) })
+    Ok(unsafe { core::slice::from_raw_parts(page.as_ptr().cast(), PAGE.get() / 8) })
+}
+
+/// A page of zeros that only this process can write: the mapping stays behind at a fork, and the
+/// descriptor can be mapped by others for reading only ([`read_page`]).
+///
+/// # Errors
+/// ENOMEM; EINVAL: a kernel older than 5.1.
+pub fn sealed_page() -> nix::Result<(&'static [AtomicU64], OwnedFd)> {
+    use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+    use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap};
+    let page = memfd_create(c"upsentry", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+    nix::unistd::ftruncate(&page, 4096)?;
+    let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+    // SAFETY: a new mapping, anywhere; it is never unmapped.
+    let at = unsafe { mmap(None, PAGE, access, MapFlags::MAP_SHARED, &page, 0) }?;
+    // SAFETY: only a child would miss the memory, and all that refers to it is the parent's `Board`, which
+    // no child of ours uses.
+    unsafe { madvise(at, PAGE.get(), MmapAdvise::MADV_DONTFORK) }?;
+    let seals = SealFlag::F_SEAL_SEAL | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW;
+    let seals = seals | SealFlag::from_bits_retain(libc::F_SEAL_FUTURE_WRITE);
+    fcntl(&page, FcntlArg::F_ADD_SEALS(seals))?;
+    // SAFETY: the page is aligned, zeroed, 4096 bytes long for good (it is sealed), lives for ever, and is
+    // only ever used as atomics, also by those who read it.
+    Ok((unsafe { core::slice::from_raw_parts(at.as_ptr().cast(), PAGE.get() / 8) }, page))
+}
+
+/// Words that another process writes and this one can only read.
+#[derive(Debug)]
+pub struct ReadOnly(&'static [AtomicU64]);
+
+impl ReadOnly {
+    /// The word at this place; behind the end: 0.
+    pub fn get(&self, place: usize) -> u64 {
+        // On memory that cannot be written no other order is allowed.
+        self.0.get(place).map_or(0, |word| word.load(Ordering::Relaxed))
+    }
+}
+
+/// Maps the page of [`sealed_page`] for reading.
+///
+/// # Errors
+/// ENOMEM; EINVAL: not such a page.
+pub fn read_page(page: BorrowedFd<'_>) -> nix::Result<ReadOnly> {
+    use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+    use nix::sys::mman::{MapFlags, ProtFlags, mmap};
+    let seals = SealFlag::from_bits_retain(fcntl(page, FcntlArg::F_GET_SEALS)?);
+    if !seals.contains(SealFlag::F_SEAL_SHRINK) || nix::sys::stat::fstat(page)?.st_size != 4096 {
+        return Err(nix::errno::Errno::EINVAL);
+    }
+    // SAFETY: a new mapping, anywhere; it is never unmapped.
+    let at = unsafe { mmap(None, PAGE, ProtFlags::PROT_READ, MapFlags::MAP_SHARED, page, 0) }?;
+    // SAFETY: aligned, 4096 bytes long for good (sealed, as was just seen), lives for ever, is used as
+    // atomics by all, and `ReadOnly` does nothing with it but relaxed loads of a word's size.
+    Ok(ReadOnly(unsafe { core::slice::from_raw_parts(at.as_ptr().cast(), PAGE.get() / 8) }))
 }

@@ -475,7 +475,7 @@ impl Wanted {
         let [user, notifier] = USERS;
         let path = |name: &str| setup.path(name).display().to_string();
         let mut text = format!(
-            "user {user}\nnotifier-user {notifier}\nchroot {}\nstate-file {}\npid-file {}\nhistory-file {}\n\
+            "user {user}\nnotifier-user {notifier}\nchroot {}\nstate-file {}\npid-file {}\nhistory-file {}\nstatus-socket none\n\
              powerstatus {}\ninitctl {}\nvia {}\nsettle 50ms\nfail cts 0\nlow dcd 0\n\
              cable-grace 0s\n{more}\n",
             path("empty"),

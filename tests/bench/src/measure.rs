@@ -26,7 +26,7 @@ fn configure(setup: &Setup, more: &str) -> PathBuf {
     let path = |name| setup.path(name).display().to_string();
     let text = format!(
         "watch {}\nmodel power99\nsettle 300ms\nvia initctl\ninitctl {}\nchroot {}\nstate-file {}\n\
-         pid-file {}\nhistory-file {}\nuser 64998\nnotifier-user 64999\n{more}",
+         pid-file {}\nhistory-file {}\nstatus-socket none\nuser 64998\nnotifier-user 64999\n{more}",
         path("a"),
         path("initctl"),
         path("empty"),
@@ -37,7 +37,7 @@ fn configure(setup: &Setup, more: &str) -> PathBuf {
     setup.write("conf", &text)
 }
 
-fn ready(rig: &Rig) {
+pub(crate) fn ready(rig: &Rig) {
     let end = Instant::now() + Duration::from_secs(10);
     while !rig.stderr().contains("ready: ") {
         assert!(Instant::now() < end, "the daemon does not start: {}", rig.stderr());

@@ -128,12 +128,14 @@ pub(crate) fn run(kit: &Kit, steps: &Steps, children: RawFd) -> ! {
 
 /// In the order of the daemon's: the warden's walls and list, then the monitor's own list, unless `early`.
 fn confine_as_monitor(kit: &Kit, children: RawFd, early: bool) -> Result<(), String> {
-    let Cage { events, log, link, null, root, uid, gid } = &kit.cage;
+    let Cage { events, log, link, notices, null, root, uid, gid } = &kit.cage;
     let fds = Fds {
         ttys: kit.ttys.iter().map(AsRawFd::as_raw_fd).collect(),
         poke: kit.poke.as_raw_fd(),
         events: events.as_raw_fd(),
         log: log.as_raw_fd(),
+        news: notices.news.as_raw_fd(),
+        ..Fds::default()
     };
     let (warden, monitor) =
         (filter::warden(&fds, link.as_raw_fd(), children), filter::monitor(&fds));
@@ -141,7 +143,7 @@ fn confine_as_monitor(kit: &Kit, children: RawFd, early: bool) -> Result<(), Str
     let null = null.as_fd();
     let standard = nix::unistd::dup2_stdin(null).and_then(|()| nix::unistd::dup2_stdout(null));
     standard.and_then(|()| nix::unistd::dup2_stderr(null)).map_err(|error| error.to_string())?;
-    let keep = [0, 1, 2, fds.poke, fds.events, fds.log].into_iter().chain(fds.ttys);
+    let keep = [0, 1, 2, fds.poke, fds.events, fds.log, fds.news].into_iter().chain(fds.ttys);
     confine::confine(&Walls {
         keep: &keep.collect::<Vec<RawFd>>(),
         root: Some(root),

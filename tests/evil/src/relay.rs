@@ -33,6 +33,7 @@ use upsentry::config::Config;
 use upsentry::ipc::orders::{DEAD, GO, GO_IN_OUTAGE, KILL, READY};
 use upsentry::monitor::{self, Line, Plan, power};
 use upsentry::notifier::Jail;
+use upsentry::sys::board::Notices;
 use upsentry::sys::cage::Cage;
 use upsentry::sys::{process, raw};
 
@@ -165,7 +166,8 @@ fn serve(config: &Config, jail: Jail) -> Result<(), String> {
 /// The parent's own descriptors, of which the real warden keeps none either.
 fn close_the_rest(kit: &Kit, real: &OwnedFd) -> Result<(), String> {
     let report = SCRIPT.get().map(|(_, file)| file.as_raw_fd());
-    let cage = [&kit.cage.events, &kit.cage.log, &kit.cage.link, &kit.cage.null, &kit.poke, real];
+    let Cage { events, log, link, null, notices, .. } = &kit.cage;
+    let cage = [events, log, link, null, &notices.page, &notices.news, &kit.poke, real];
     let ours = cage.into_iter().chain(&kit.ttys).map(AsRawFd::as_raw_fd);
     let keep: Vec<_> = [0, 1, 2].into_iter().chain(report).chain(ours).collect();
     raw::close_all_but(&keep).map_err(|error| error.to_string())
@@ -176,7 +178,7 @@ fn start_real(config: &Config, jail: Jail) -> Result<(Kit, OwnedFd), String> {
     let wrong = |error: std::io::Error| error.to_string();
     let pair = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC);
     let (ours, theirs) = pair.map_err(|error| error.to_string())?;
-    let Jail { ttys, set_at, cage } = jail;
+    let Jail { ttys, set_at, cage, .. } = jail;
     let copies = ttys.iter().flatten().map(OwnedFd::try_clone).collect::<Result<Vec<_>, _>>();
     let kit_ttys = copies.map_err(wrong)?;
     let root = cage.root.clone();
@@ -185,6 +187,10 @@ fn start_real(config: &Config, jail: Jail) -> Result<(Kit, OwnedFd), String> {
         log: cage.log.try_clone().map_err(wrong)?,
         null: cage.null.try_clone().map_err(wrong)?,
         link: theirs,
+        notices: Notices {
+            page: cage.notices.page.try_clone().map_err(wrong)?,
+            news: cage.notices.news.try_clone().map_err(wrong)?,
+        },
         root,
         ..cage
     };
@@ -194,7 +200,13 @@ fn start_real(config: &Config, jail: Jail) -> Result<(Kit, OwnedFd), String> {
             tty,
             settings: power::Settings::new(ups, set_at),
         });
-        monitor::warden::main(Plan { lines: lines.collect(), cage: inner })
+        monitor::warden::main(Plan {
+            first: config.ups.first().map_or(String::new(), |ups| ups.name.clone()),
+            lines: lines.collect(),
+            distant: Vec::new(),
+            network: None,
+            cage: inner,
+        })
     }
     let poke = EventFd::from_flags(EfdFlags::EFD_NONBLOCK).map_err(|error| error.to_string())?;
     let poke = poke.as_fd().try_clone_to_owned().map_err(wrong)?;
