@@ -613,6 +613,10 @@ const WORDS: &[(&str, &str)] = &[
          history's pipe, the eventfd beside its page",
     ),
     ("fds.ttys", "the serial ports"),
+    ("fds.udp", "the UDP sockets"),
+    ("fds.pread", "process 1's command line"),
+    ("no_flags", "no flags"),
+    ("flags", "`MSG_DONTWAIT`"),
     ("link", "the socket to the parent"),
     ("children", "news of children"),
     ("file", "the file"),
@@ -747,10 +751,12 @@ fn the_source_s_lists_are_the_program_s() {
         news: 11,
         ..Default::default()
     };
+    let speaking = monitor::filter::Fds { udp: vec![12], ..fds.clone() };
     let all = vec![5];
     let parent = notifier::filter::Fds {
         read: all.clone(),
         write: all.clone(),
+        pread: all.clone(),
         stat: all.clone(),
         pwrite: all.clone(),
         truncate: all.clone(),
@@ -766,6 +772,8 @@ fn the_source_s_lists_are_the_program_s() {
     };
     let lists = [
         (names(&jail, &["monitor"]), monitor::filter::monitor(&fds)),
+        (names(&jail, &["network"]), monitor::filter::network(&speaking)),
+        (names(&jail, &["monitor", "network"]), monitor::filter::monitor(&speaking)),
         (names(&jail, &["monitor", "warden"]), monitor::filter::warden(&fds, 9, 10)),
         (names(&notifier, &["parent"]), notifier::filter::parent(&parent)),
         (names(&notifier, &["reader"]), notifier::filter::reader(5, 6)),
@@ -919,6 +927,7 @@ fn the_generated_parts_are_current() {
     }
     let tables = [
         ("docs/security.md", "monitor", Some(call_table("src/monitor/filter.rs", "monitor"))),
+        ("docs/security.md", "network", Some(call_table("src/monitor/filter.rs", "network"))),
         ("docs/security.md", "warden", Some(call_table("src/monitor/filter.rs", "warden"))),
         ("docs/security.md", "parent", Some(call_table("src/notifier/filter.rs", "parent"))),
         ("docs/security.md", "hand", Some(call_table("src/notifier/filter.rs", "hand"))),
