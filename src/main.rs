@@ -148,18 +148,9 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
                 arguments.key = Some(word.into());
                 continue;
             }
-            Value(ref word) => match word.to_str() {
-                Some("test") => Command::Test,
-                Some("kill") => Command::Kill,
-                Some("check") => Command::Check,
-                Some("models") => Command::Models,
-                Some("history") => Command::History,
-                Some("help") => Command::Help,
-                Some("keygen") => Command::Keygen,
-                Some(later @ ("status" | "rules")) => {
-                    return Err(format!("{later}: not yet in this version").into());
-                }
-                _ => return Err(argument.unexpected()),
+            Value(ref word) => match command(word.to_str().unwrap_or_default())? {
+                Some(command) => command,
+                None => return Err(argument.unexpected()),
             },
             _ => return Err(argument.unexpected()),
         };
@@ -172,6 +163,23 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
         return Err("--json goes with history".into());
     }
     Ok(arguments)
+}
+
+/// The command that a word means.
+fn command(word: &str) -> Result<Option<Command>, lexopt::Error> {
+    Ok(Some(match word {
+        "test" => Command::Test,
+        "kill" => Command::Kill,
+        "check" => Command::Check,
+        "models" => Command::Models,
+        "history" => Command::History,
+        "help" => Command::Help,
+        "keygen" => Command::Keygen,
+        later @ ("status" | "rules") => {
+            return Err(format!("{later}: not yet in this version").into());
+        }
+        _ => return Ok(None),
+    }))
 }
 
 fn keygen(arguments: &Arguments) -> u8 {
