@@ -29,7 +29,8 @@ Commands:
   (none)        run the daemon; returns when every UPS has given its first state
   test, -t      show the lines and what they mean, a row per change; acts on nothing
   kill, -k      if on battery: send the UPS the signal that cuts the load (needs root; for the
-                last script of a halt); exit 0 sent, 1 failed, 3 mains is on or no line to drive
+                last script of a halt); exit 0 sent, 1 failed, 3 mains is on or no line to drive,
+                4 slaves may still need the power
   history       the outages of the past: when, how long, what init was told, how they ended
   check         what upsentry would do, as whom, via what, and what is doubtful
   models        the known cables
@@ -43,7 +44,7 @@ Options:
   -h, --help    this text
   -V, --version
 
-Exit: 2 usage or configuration; 1 a device, FIFO, user or port. upsentry(8), upsentry.conf(5).";
+Exit: 2 usage or configuration; 1 a device, FIFO, user, key file or port. upsentry(8), upsentry.conf(5).";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Command {
@@ -257,6 +258,9 @@ fn test(config: &Config) -> Result<u8, String> {
             tty.map_err(|problem| format!("{}: {}: {problem}", ups.name, Path::display(path)))?;
         let settings = power::Settings::new(ups, upsentry::sys::now());
         lines.push(Line { name: ups.name.clone(), tty: Some(tty), settings });
+    }
+    if lines.is_empty() {
+        return Err("test: no line is watched here, only other machines".to_owned());
     }
     process::remember_id();
     confine_test(&lines)?;

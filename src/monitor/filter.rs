@@ -53,10 +53,12 @@ pub fn monitor(fds: &Fds) -> Allow {
 
 /// What UDP needs. Addresses cannot be filtered; the sockets were made and bound before the fork, no other can
 /// be made, and no descriptor can come in or go out through one of the internet's.
-fn network(fds: &Fds) -> Allow {
-    let flags = Arg::Is(3, bits(MSG_DONTWAIT));
+pub fn network(fds: &Fds) -> Allow {
+    let (no_flags, flags) = (Arg::Is(3, 0), Arg::Is(3, bits(MSG_DONTWAIT)));
     Allow::new()
-        .on(SYS_recvfrom, &fds.udp, &[Arg::Is(3, 0)])
+        // Polls and answers; never with ancillary data.
+        .on(SYS_recvfrom, &fds.udp, &[no_flags])
+        // A poll, or an answer to one.
         .on(SYS_sendto, &fds.udp, &[flags])
         // A change, sealed once, to many slaves in one call.
         .on(SYS_sendmmsg, &fds.udp, &[flags])

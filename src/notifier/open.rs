@@ -19,7 +19,6 @@ use nix::unistd::pipe2;
 use crate::config::{Config, Ups, Via, Watch};
 use crate::history::record::BOUND;
 use crate::ipc::record::{Record, Unusable};
-use crate::notifier::absent::reason;
 use crate::notifier::net::Net;
 use crate::notifier::port::{self, Problem};
 use crate::notifier::state::{self, StateFile};
@@ -158,7 +157,11 @@ impl Opened {
     /// The same in words.
     pub(super) fn away(&self, config: &Config) -> Vec<String> {
         let line = |ups: &Ups| {
-            format!("{}: {}: {} now; it counts as lost", ups.name, ups.watch, reason(&ups.watch))
+            let lost = match ups.watch {
+                Watch::Line(_) => "no such device now; it counts as lost",
+                Watch::Master(_) => "the name does not resolve now; it counts as lost",
+            };
+            format!("{}: {}: {lost}", ups.name, ups.watch)
         };
         self.absent(config).map(line).collect()
     }
