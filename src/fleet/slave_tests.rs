@@ -137,6 +137,7 @@ fn what_the_master_says_is_known() {
         assert_eq!(pair.slave.age(pair.now), Some(ms(0)));
         let peer = *pair.master.peers().next().unwrap();
         assert_eq!((peer.name.as_str(), peer.address), ("web1", address(9)));
+        assert_eq!(peer.interval, DEADTIME / 3, "when it polls next");
         assert!(pair.master.acknowledged(&peer));
     }
 }

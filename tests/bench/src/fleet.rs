@@ -76,7 +76,7 @@ impl Slaves {
                 self.socket.send_to(&out[..length], master).expect("sent");
                 let mut buffer = [0; 1400];
                 let (length, from) = next(&self.socket, &mut buffer).expect("an answer");
-                slave.receive(now(), from.ip(), &mut buffer[..length]).expect("it counts");
+                slave.receive(now(), from.ip(), &buffer[..length]).expect("it counts");
             }
             self.all.push(slave);
         }

@@ -5,6 +5,7 @@
 
 #[path = "../../structure/count.rs"]
 mod count;
+mod datagrams;
 #[path = "../../common/event.rs"]
 #[allow(dead_code)]
 mod event;
@@ -55,9 +56,10 @@ reading of the lines is one more here than on a real port, because the simulator
 (1) Without blanks, comments and tests: all of src/notifier that runs before the drop, the hand, finding and
 opening the configuration (a child without rights reads it). Listed in tests/structure/count.rs.";
 
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 5] = [
     ("latency", measure::latency),
     ("rest", measure::at_rest),
+    ("datagrams", datagrams::rows),
     ("fleet", fleet::rows),
     ("source", source::rows),
 ];
