@@ -167,10 +167,8 @@ fn open_files(daemon: &Daemon, name: &str, pid: u32) {
         "upsentry" => {
             // The event and the log pipe; the warden's socket; TERM, INT and HUP.
             expected.extend(["pipe r", "pipe r", "socket rw", "signalfd rw", "state rw", "pid w"]);
-            // Where it tells the jail that its page has changed.
-            expected.push("eventfd rw");
-            // The history, and both ends of the pipe to the thread that writes it.
-            expected.extend(["history rw", "pipe r", "pipe w"]);
+            // Where it tells the jail of its page; the history, and both ends of the pipe to its thread.
+            expected.extend(["eventfd rw", "history rw", "pipe r", "pipe w"]);
             expected.extend(if wanted.via == "initctl" { ["initctl w"] } else { ["socket rw"] });
             if wanted.background {
                 // Where it said that the start was over.
