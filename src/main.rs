@@ -1,5 +1,7 @@
 //! The command line, nothing else.
 
+mod plan;
+
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,9 +11,9 @@ use lexopt::prelude::{Long, Short, Value};
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, Uid, getppid};
 use upsentry::config::{self, Config, Purpose, cables};
-use upsentry::monitor::{self, Line, Plan, power};
+use upsentry::monitor::{self, Line, power};
 use upsentry::notifier::reader::{self, Problem};
-use upsentry::notifier::{self, Jail, Mode, check, kill, past, port};
+use upsentry::notifier::{self, Mode, check, kill, past, port};
 use upsentry::sys::confine;
 use upsentry::sys::text::{complain, show};
 use upsentry::sys::{process, raw};
@@ -210,23 +212,13 @@ fn daemon(config: &Config, arguments: &Arguments) -> Result<u8, String> {
             complain(format_args!("{warning}"));
         }
     }
-    notifier::run(config, mode, enter)
-}
-
-/// The warden's process: from what the parent opened to what the jail needs.
-fn enter(config: &Config, jail: Jail) -> ! {
-    let lines = config.ups.iter().zip(jail.ttys).map(|(ups, tty)| Line {
-        name: ups.name.clone(),
-        tty,
-        settings: power::Settings::new(ups, jail.set_at),
-    });
-    monitor::warden::main(Plan { lines: lines.collect(), cage: jail.cage })
+    notifier::run(config, mode, plan::enter)
 }
 
 fn test(config: &Config) -> Result<u8, String> {
     let mut lines = Vec::new();
     for ups in &config.ups {
-        let config::Watch::Line(path) = &ups.watch;
+        let config::Watch::Line(path) = &ups.watch else { continue };
         let tty = port::watch(path, ups.init);
         let tty =
             tty.map_err(|problem| format!("{}: {}: {problem}", ups.name, Path::display(path)))?;

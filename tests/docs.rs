@@ -17,6 +17,7 @@ use common::{DAEMON, skip};
 use upsentry::config::{self, Config, Purpose, UserSpec, cables, time};
 use upsentry::ipc::frame::Kind;
 use upsentry::ipc::legal::{Power, Track};
+use upsentry::ipc::parting::Slaves;
 use upsentry::ipc::record::Entry;
 use upsentry::ipc::told::{self, Situation, Told, Word};
 use upsentry::notifier::state::StateFile;
@@ -734,7 +735,14 @@ fn call_table(file: &str, function: &str) -> String {
 /// What was read from the source must be what the program compiles.
 #[test]
 fn the_source_s_lists_are_the_program_s() {
-    let fds = monitor::filter::Fds { ttys: vec![5], poke: 6, events: 7, log: 8, news: 11 };
+    let fds = monitor::filter::Fds {
+        ttys: vec![5],
+        poke: 6,
+        events: 7,
+        log: 8,
+        news: 11,
+        ..Default::default()
+    };
     let all = vec![5];
     let parent = notifier::filter::Fds {
         read: all.clone(),
@@ -744,6 +752,7 @@ fn the_source_s_lists_are_the_program_s() {
         truncate: all.clone(),
         send: all.clone(),
         shutdown: all,
+        ..Default::default()
     };
     let jail = read("src/monitor/filter.rs");
     let notifier = read("src/notifier/filter.rs");
@@ -875,7 +884,13 @@ fn state_example() -> Option<String> {
     let path = scratch.0.join("state");
     let (file, _) = StateFile::open(&path, 2).expect("the state file opens");
     let seen = [("left", Some(Power::Battery), false), ("right", Some(Power::Mains), true)];
-    let entry = Entry { now: Word::Fail, told: Told::Ok, at: 1_793_246_400, seen: &seen };
+    let entry = Entry {
+        now: Word::Fail,
+        told: Told::Ok,
+        at: 1_793_246_400,
+        seen: &seen,
+        slaves: Some(Slaves::Waiting),
+    };
     file.begin(entry).expect("it is written");
     let text = fs::read_to_string(&path).expect("it is text");
     let mut shown = "```\n".to_owned();

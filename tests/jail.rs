@@ -101,6 +101,7 @@ impl Ground {
             events: self.events.1.as_raw_fd(),
             log: self.log.1.as_raw_fd(),
             news: self.news.as_fd().as_raw_fd(),
+            ..Default::default()
         }
     }
 
@@ -114,6 +115,7 @@ impl Ground {
             truncate: vec![self.pid_file.as_raw_fd()],
             send: vec![self.syslog.as_raw_fd()],
             shutdown: vec![link],
+            ..Default::default()
         }
     }
 
@@ -1219,6 +1221,7 @@ fn expected(name: &str, pids: &std::collections::BTreeMap<&str, u32>) -> Vec<Bpf
                 truncate: find("/pid", "w"),
                 send: Vec::new(),
                 shutdown: find("socket:", "rw"),
+                ..Default::default()
             };
             // The hand's socket was made first: the kernel's number of it is lower.
             let mut sockets = fds.shutdown.clone();
@@ -1248,6 +1251,7 @@ fn expected(name: &str, pids: &std::collections::BTreeMap<&str, u32>) -> Vec<Bpf
                 events: pipes[0],
                 log: pipes[1],
                 news: find("eventfd", "rw")[0],
+                ..Default::default()
             };
             let warden = descriptors(pids["upsentry-warden"]);
             let of_warden = |what: &str| {
@@ -1265,7 +1269,14 @@ fn expected(name: &str, pids: &std::collections::BTreeMap<&str, u32>) -> Vec<Bpf
 /// says why.
 #[test]
 fn the_lists_are_the_reviewed_ones() {
-    let fds = jail::Fds { ttys: vec![10, 11], poke: 12, events: 13, log: 14, news: 17 };
+    let fds = jail::Fds {
+        ttys: vec![10, 11],
+        poke: 12,
+        events: 13,
+        log: 14,
+        news: 17,
+        ..Default::default()
+    };
     let parent = notifier::Fds {
         read: vec![20, 21, 22, 23],
         write: vec![22, 24, 25],
@@ -1274,6 +1285,7 @@ fn the_lists_are_the_reviewed_ones() {
         truncate: vec![27],
         send: vec![28],
         shutdown: vec![22],
+        ..Default::default()
     };
     let lists = [
         ("monitor", jail::monitor(&fds), REVIEWED[0]),

@@ -5,15 +5,18 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use upsentry::config::{Purpose, Severity, describe, hazards, parse};
+use upsentry::config::{Purpose, Severity, describe, describe_links, hazards, parse_with};
+use upsentry::fleet::keys::Key;
 
 fuzz_target!(|text: &str| {
     let path = Path::new("/etc/upsentry.conf");
     for purpose in [Purpose::Run, Purpose::Test, Purpose::Kill] {
-        match parse(path, text, purpose) {
+        // A true key takes long.
+        match parse_with(path, text, purpose, Some(|_| Key::from_bytes(&[1; 32]))) {
             Ok(config) => {
                 assert!(!config.ups.is_empty());
                 assert!(describe(&config, 0, config.warnings.len()).ends_with('\n'));
+                assert!(describe_links(&config, &|_| None).ends_with('\n'));
                 for ups in &config.ups {
                     let _ = hazards(ups);
                 }

@@ -6,11 +6,18 @@ use std::time::Duration;
 use super::cables::Cable;
 use super::diagnostic::{Diagnostic, Severity, Span};
 use super::hazards::hazards;
+use super::hosts::Watched;
+use super::network;
 use super::parse::{File, Section};
 use super::types::{
-    Action, Condition, Config, Kill, Outputs, Purpose, Tell, Ups, UserSpec, Via, Watch,
+    Action, Condition, Config, Kill, Master, Outputs, PORT, Purpose, StatusSocket, Tell, Ups,
+    UserSpec, Via, Watch,
 };
 use super::values::{Event, Output, Value};
+use crate::fleet::keys::Key;
+
+/// Makes the key of a password; its `None`: there was no memory for that. `None` of it: no key is made.
+pub(super) type Derive = Option<fn(&str) -> Option<Key>>;
 
 /// No place in particular.
 const START: Span = Span { line: 1, column: 1, width: 0 };
@@ -31,6 +38,7 @@ pub(super) fn assemble(
     path: &Path,
     mut file: File,
     purpose: Purpose,
+    derive: Derive,
 ) -> Result<Config, Vec<Diagnostic>> {
     let mut said = std::mem::take(&mut file.diagnostics);
     if file.mode & 0o002 != 0 {
@@ -41,16 +49,22 @@ pub(super) fn assemble(
     let mut config = machine(path, &file);
     config.ups = sections.iter().map(|own| ups(own, &file.defaults)).collect();
     check_machine(&file, &config, &mut said);
+    network::check(&file, &sections, &config, &mut said);
     if purpose == Purpose::Run {
         check_missing(&file, &sections, &config, &mut said);
     }
     // Only of a file that is right so far; or a misspelt `low` would be said to be missing, too.
     if purpose == Purpose::Run && !said.iter().any(is_error) {
         for (own, ups) in sections.iter().zip(&config.ups) {
-            warn_of_ups(own, &file.defaults, ups, &mut said);
+            if let Watch::Line(_) = ups.watch {
+                warn_of_ups(own, &file.defaults, ups, &mut said);
+            }
         }
+        network::warn(&file, &sections, &config, &mut said);
         said.extend(check_means(&sections, &config));
         said.extend(warn_of_redundancy(&sections, &config));
+        // Last, because it takes long.
+        said.extend(network::keys(&file, &sections, &mut config, derive).err());
     }
     said.sort_by_key(|one| (one.line, one.column));
     if said.iter().any(is_error) {
@@ -69,14 +83,18 @@ fn watching<'a>(file: &'a File, said: &mut Vec<Diagnostic>) -> Vec<&'a Section> 
     let unnamed = file.defaults.first("watch").map(|_| &file.defaults);
     let mut found: Vec<&Section> = Vec::new();
     for section in unnamed.into_iter().chain(&file.sections) {
-        let device = value!(section, "watch", Value::Watch);
-        let same =
-            |other: &&&Section| device.is_some() && value!(other, "watch", Value::Watch) == device;
+        let source = watched(section);
+        let same = |other: &&&Section| match (&source, watched(other)) {
+            (Some(Watch::Master(a)), Some(Watch::Master(b))) => a.host == b.host && a.ups == b.ups,
+            (Some(Watch::Line(a)), Some(Watch::Line(b))) => *a == b,
+            _ => false,
+        };
         if section.first("watch").is_none() {
             let message = "this UPS has no `watch'; write one, like `watch ttyS0'";
             said.push(section.span.error(message));
         } else if let Some(other) = found.iter().find(same) {
-            let message = format!("this line is watched already, by ups `{}'", other.name);
+            let what = if let Some(Watch::Master(_)) = source { "UPS" } else { "line" };
+            let message = format!("this {what} is watched already, by ups `{}'", other.name);
             said.push(section.place(&["watch"]).error(message));
         }
         if unnamed.is_some() && section.name == file.defaults.name && !found.is_empty() {
@@ -91,6 +109,21 @@ fn watching<'a>(file: &'a File, said: &mut Vec<Diagnostic>) -> Vec<&'a Section> 
     found
 }
 
+/// What a section watches.
+fn watched(section: &Section) -> Option<Watch> {
+    Some(match value!(section, "watch", Value::Watch)? {
+        Watched::Line(path) => Watch::Line(path),
+        Watched::Master(host, ups) => {
+            let or_only = ups.is_none();
+            Watch::Master(Master {
+                host,
+                ups: ups.unwrap_or_else(|| section.name.clone()),
+                or_only,
+            })
+        }
+    })
+}
+
 /// A section's UPS. Where the file has errors some of it is made up, and nobody sees it.
 fn ups(own: &Section, defaults: &Section) -> Ups {
     let layers = [own, defaults];
@@ -98,10 +131,14 @@ fn ups(own: &Section, defaults: &Section) -> Ups {
     let ms = |name: &str, default| after(name).unwrap_or(Duration::from_millis(default));
     let model = |layer: &Section| value!(layer, "model", Value::Model);
     let deadtime = ms("deadtime", 15_000);
+    let watch = watched(own).unwrap_or_else(|| Watch::Line(PathBuf::new()));
+    if let Watch::Master(_) = watch {
+        return remote(own, watch, deadtime, after, power(layers));
+    }
     Ups {
         name: own.name.clone(),
         watch_line: own.place(&["watch"]).line,
-        watch: Watch::Line(value!(own, "watch", Value::Watch).unwrap_or_default()),
+        watch,
         model: layers.iter().find_map(|layer| model(layer)),
         fail: conditions(layers, "fail", |cable| cable.fail),
         low: conditions(layers, "low", |cable| cable.low),
@@ -123,7 +160,46 @@ fn ups(own: &Section, defaults: &Section) -> Ups {
         shutdown_after: after("shutdown-after"),
         deadtime,
         blind_after: after("blind-after").unwrap_or(deadtime),
-        power: layers.iter().find_map(|layer| value!(layer, "power", Value::Number)).unwrap_or(1),
+        power: power(layers),
+        key: None,
+    }
+}
+
+fn power(layers: [&Section; 2]) -> u32 {
+    layers.iter().find_map(|layer| value!(layer, "power", Value::Number)).unwrap_or(1)
+}
+
+/// A UPS that its master reads: nothing of a line is left, and what the master has held back for a while is not
+/// held back again.
+fn remote(
+    own: &Section,
+    watch: Watch,
+    deadtime: Duration,
+    after: impl Fn(&str) -> Option<Duration>,
+    power: u32,
+) -> Ups {
+    let delay = |name: &str| after(name).unwrap_or_default();
+    Ups {
+        name: own.name.clone(),
+        watch_line: own.place(&["watch"]).line,
+        watch,
+        model: None,
+        fail: Vec::new(),
+        low: Vec::new(),
+        sense: Vec::new(),
+        init: Outputs::default(),
+        kill: None,
+        debounce: Duration::ZERO,
+        settle: Duration::ZERO,
+        fail_after: delay("fail-after"),
+        ok_after: delay("ok-after"),
+        low_after: delay("low-after"),
+        cable_grace: Duration::ZERO,
+        shutdown_after: after("shutdown-after"),
+        deadtime,
+        blind_after: after("blind-after").unwrap_or(deadtime),
+        power,
+        key: None,
     }
 }
 
@@ -193,6 +269,17 @@ fn machine(path: &Path, file: &File) -> Config {
         history_file: path_of("history-file")
             .unwrap_or_else(|| PathBuf::from("/var/lib/upsentry/history")),
         kill_hold: time("kill-hold").unwrap_or(Duration::from_secs(10)),
+        slaves: network::slaves(machine),
+        listen: network::listen(machine),
+        port: value!(machine, "port", Value::Number)
+            .and_then(|port| u16::try_from(port).ok())
+            .unwrap_or(PORT),
+        key_files: network::key_files(machine).cloned().collect(),
+        fleet_key: None,
+        slave_wait: time("slave-wait").unwrap_or(Duration::from_secs(60)),
+        halt_time: time("halt-time").unwrap_or(Duration::from_secs(30)),
+        status_socket: value!(machine, "status-socket", Value::StatusSocket)
+            .unwrap_or_else(|| Some(StatusSocket::default())),
         warnings: Vec::new(),
     }
 }
@@ -246,10 +333,10 @@ fn check_machine(file: &File, config: &Config, said: &mut Vec<Diagnostic>) {
 /// What a file must say so that a machine can be run by it.
 fn check_missing(file: &File, sections: &[&Section], config: &Config, said: &mut Vec<Diagnostic>) {
     for own in sections {
-        let watched = value!(own, "watch", Value::Watch).is_some();
+        let line = matches!(watched(own), Some(Watch::Line(_)));
         let lines = ["fail", "low", "model"];
         let said_of = |name: &&str| own.first(name).or(file.defaults.first(name)).is_some();
-        if watched && !lines.iter().any(said_of) {
+        if line && !lines.iter().any(said_of) {
             let message = "no `fail', no `low' and no `model': what would an outage look like?";
             said.push(own.place(&["watch"]).error(message));
         }
@@ -306,7 +393,9 @@ fn check_means(sections: &[&Section], config: &Config) -> Option<Diagnostic> {
     let means = |ups: &Ups| {
         let at_low = !ups.low.is_empty() && told(low);
         let in_time = ups.shutdown_after.is_some() && told(shutdown);
-        ups.power > 0 && (at_low || in_time || (at_fail && !ups.fail.is_empty()))
+        let by_master = matches!(ups.watch, Watch::Master(_)) && (told(low) || told(shutdown));
+        let at_fail = at_fail && (!ups.fail.is_empty() || matches!(ups.watch, Watch::Master(_)));
+        ups.power > 0 && (at_low || in_time || at_fail || by_master)
     };
     if config.ups.iter().any(means) {
         return None;

@@ -19,8 +19,14 @@ pub(super) enum Kind {
     User,
     Via,
     Tell,
+    /// A host that is told.
     Slave,
+    /// An address to listen on.
+    Address,
+    /// Two at most.
+    KeyFile,
     Password,
+    StatusSocket,
     /// Known, but not in this version.
     Later,
 }
@@ -84,15 +90,16 @@ const DIRECTIVES: &[Directive] = &[
     machine("history-file", Kind::Path, "history-file /var/lib/upsentry/history"),
     machine("kill-hold", Kind::Time(0, 600 * S), "kill-hold 10s"),
     machine("slave", Kind::Slave, "slave host.example"),
+    machine("listen", Kind::Address, "listen 192.0.2.1"),
+    machine("port", Kind::Number(1, 65535), "port 4386"),
+    machine("key-file", Kind::KeyFile, "key-file /etc/upsentry.key"),
+    machine("slave-wait", Kind::Time(0, H), "slave-wait 60s"),
+    machine("halt-time", Kind::Time(0, H), "halt-time 30s"),
+    machine("status-socket", Kind::StatusSocket, "status-socket /run/upsentry/status 0660 adm"),
     ups("kill-command", Kind::Later, ""),
     ups("poll", Kind::Later, ""),
     ups("primary", Kind::Later, ""),
-    machine("listen", Kind::Later, ""),
-    machine("port", Kind::Later, ""),
-    machine("key-file", Kind::Later, ""),
-    machine("slave-wait", Kind::Later, ""),
     machine("kill-wait", Kind::Later, ""),
-    machine("status-socket", Kind::Later, ""),
     machine("ups-conf", Kind::Later, ""),
     machine("rule", Kind::Later, ""),
     machine("rules", Kind::Later, ""),

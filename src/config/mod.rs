@@ -19,6 +19,9 @@ mod diagnostic;
 mod directives;
 mod file;
 mod hazards;
+mod hosts;
+mod links;
+mod network;
 mod parse;
 mod screen;
 #[cfg(test)]
@@ -28,9 +31,12 @@ mod values;
 pub mod wiring;
 mod words;
 
+use crate::fleet::keys::Key;
+
 pub use diagnostic::{Diagnostic, Failure, Severity};
 pub use file::{find, open};
 pub use hazards::{Pulled, hazards, pulled};
+pub use links::describe_links;
 pub use screen::describe;
 pub use types::*;
 
@@ -52,24 +58,40 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Config, Failure> {
 /// As [`load`].
 pub fn load_open(path: &Path, file: File, mode: u32, purpose: Purpose) -> Result<Config, Failure> {
     let text = read(file).map_err(|reason| Failure::unreadable(path, &reason))?;
-    parse_with_mode(path, &text, purpose, mode).map_err(|all| Failure::faulty(path, &text, &all))
+    read_with(path, &text, purpose, mode, Some(Key::from_password))
+        .map_err(|all| Failure::faulty(path, &text, &all))
 }
 
-/// Checks the file's text, as if only its owner could read and write it.
+/// Checks the file's text, as if only its owner could read and write it. No key is made of a password: that
+/// takes long.
 ///
 /// # Errors
 /// All errors, and the warnings among them, in file order.
 pub fn parse(path: &Path, text: &str, purpose: Purpose) -> Result<Config, Vec<Diagnostic>> {
-    parse_with_mode(path, text, purpose, 0o600)
+    parse_with(path, text, purpose, None)
 }
 
-fn parse_with_mode(
+/// As [`parse`]; `derive` makes the key of a password (its `None`: there was no memory for that).
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_with(
+    path: &Path,
+    text: &str,
+    purpose: Purpose,
+    derive: Option<fn(&str) -> Option<Key>>,
+) -> Result<Config, Vec<Diagnostic>> {
+    read_with(path, text, purpose, 0o600, derive)
+}
+
+fn read_with(
     path: &Path,
     text: &str,
     purpose: Purpose,
     mode: u32,
+    derive: check::Derive,
 ) -> Result<Config, Vec<Diagnostic>> {
-    check::assemble(path, parse::read(text, mode), purpose)
+    check::assemble(path, parse::read(text, mode), purpose, derive)
 }
 
 fn read(file: File) -> Result<String, String> {

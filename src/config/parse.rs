@@ -2,6 +2,7 @@
 
 use super::diagnostic::{Diagnostic, Span};
 use super::directives::{self, Directive, Kind};
+use super::hosts::is_ups;
 use super::values::{Line, Value};
 use super::words::{Word, did_you_mean, split};
 
@@ -94,7 +95,10 @@ impl File {
     fn directive(&mut self, line: Line<'_>) -> Result<(), Diagnostic> {
         let Line { directive, word, .. } = line;
         let Directive { name, machine, kind, .. } = *directive;
-        let repeats = matches!(kind, Kind::Inputs | Kind::Outputs | Kind::Tell | Kind::Slave);
+        let repeats = matches!(
+            kind,
+            Kind::Inputs | Kind::Outputs | Kind::Tell | Kind::Slave | Kind::Address | Kind::KeyFile
+        );
         if let Some(earlier) = self.section(machine).first(name).filter(|_| !repeats) {
             let message = format!("`{name}' was already said in line {}", earlier.span.line);
             return Err(word.error(message));
@@ -121,8 +125,7 @@ impl File {
         let earlier = earlier.map(|section| section.span.line);
         self.sections.push(Section { name: text, span: word.span, entries: Vec::new() });
         let name = name?;
-        let fits = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-        if !(1..=63).contains(&name.text.len()) || !name.text.bytes().all(fits) {
+        if !is_ups(&name.text) {
             return Err(name.error("a name is 1 to 63 of the characters A-Z a-z 0-9 . _ -"));
         }
         match earlier {

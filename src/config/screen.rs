@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::cables::{CABLES, Cable};
 use super::hazards::{Pulled, pulled};
+use super::links::describe_remote;
 use super::types::{Condition, Config, Outputs, Ups, Watch, time, words};
 
 /// The part of `check` that the file alone decides, under a count of what was found in all.
@@ -38,13 +39,16 @@ pub fn describe(config: &Config, errors: usize, warnings: usize) -> String {
     text
 }
 
-fn row(text: &mut String, name: &str, what: &str) {
+pub(super) fn row(text: &mut String, name: &str, what: &str) {
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{name:<16} {what}");
 }
 
 fn describe_ups(text: &mut String, ups: &Ups, config: &Config) {
-    let Watch::Line(device) = &ups.watch;
+    let device = match &ups.watch {
+        Watch::Line(device) => device,
+        Watch::Master(master) => return describe_remote(text, ups, master, config),
+    };
     let cable = ups.model.map(|cable| format!(", {} (model {})", cable.title(), cable.name));
     let device = format!("{}{}", device.display(), cable.unwrap_or_default());
     row(text, &format!("ups \"{}\"", ups.name), &device);

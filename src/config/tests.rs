@@ -4,6 +4,7 @@ mod cables;
 mod grammar;
 mod loading;
 mod machine;
+mod network;
 mod properties;
 mod wiring;
 

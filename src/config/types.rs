@@ -1,12 +1,14 @@
 //! The public types: the file's content, checked, with every default filled in.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::cables::{self, Cable};
+use crate::fleet::keys::Key;
 
 /// One input line of a serial port, from the computer's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +55,19 @@ pub struct Kill {
 pub enum Watch {
     /// A serial line with a contact-closure cable; an absolute path, possibly of a device that is absent.
     Line(PathBuf),
+    /// Another machine's upsentry, asked over UDP.
+    Master(Master),
+}
+
+/// A UPS that another machine watches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Master {
+    /// The machine: a name to look up, in small letters, or an address.
+    pub host: String,
+    /// What it calls the UPS; the section's name where none was written.
+    pub ups: String,
+    /// None was written: a master with a single UPS means that one.
+    pub or_only: bool,
 }
 
 /// One UPS, with every default filled in.
@@ -97,6 +112,8 @@ pub struct Ups {
     pub blind_after: Duration,
     /// Its weight in `need`. Default 1; 0: watch only.
     pub power: u32,
+    /// Of its own `password`, else of the defaults'; `None`: there is none.
+    pub key: Option<Key>,
 }
 
 /// How init hears of it.
@@ -149,6 +166,44 @@ pub enum UserSpec {
     Id(u32),
 }
 
+/// A group as written: a name, or a number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GroupSpec {
+    /// To be looked up in group.
+    Name(String),
+    /// A gid, taken as it is.
+    Id(u32),
+}
+
+/// Where `status` asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusSocket {
+    /// Default /run/upsentry/status.
+    pub path: PathBuf,
+    /// Who may connect: permission bits, 0..=0o777. Default 0660.
+    pub mode: u32,
+    /// `None`: root's.
+    pub group: Option<GroupSpec>,
+}
+
+/// A `slave` line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlaveHost {
+    /// A name to look up, in small letters, or an address, of a group too.
+    pub name: String,
+    /// Its line number, for messages.
+    pub line: usize,
+}
+
+/// A `listen` line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listen {
+    /// Of this machine, or of a group.
+    pub address: IpAddr,
+    /// Its line number, for messages.
+    pub line: usize,
+}
+
 /// The whole file, checked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Config {
@@ -188,8 +243,54 @@ pub struct Config {
     pub history_file: PathBuf,
     /// How long `-k` holds the kill signal. Default 10 s.
     pub kill_hold: Duration,
+    /// As a master: the hosts that are told, and without a key the only ones that are answered.
+    pub slaves: Vec<SlaveHost>,
+    /// As a master: the addresses that are served; none: all. As a slave: the groups that it joins.
+    pub listen: Vec<Listen>,
+    /// UDP port of a master. Default [`PORT`].
+    pub port: u16,
+    /// Files of 32 secret bytes, at most two: the first is used to speak, both are understood.
+    pub key_files: Vec<PathBuf>,
+    /// Of the defaults' `password`: what this machine, as a master, is spoken to with.
+    pub fleet_key: Option<Key>,
+    /// How long a master that goes down waits for its slaves. Default 60 s.
+    pub slave_wait: Duration,
+    /// How long a slave needs its power after it said goodbye. Default 30 s.
+    pub halt_time: Duration,
+    /// `None`: no status is served.
+    pub status_socket: Option<StatusSocket>,
     /// Things to say that do not stop a start, already formatted as `FILE:LINE:COLUMN: warning: …`.
     pub warnings: Vec<String>,
+}
+
+/// UDP port of a master. IANA has given 4381 to 4388 to nobody; it is not what NUT (3493) and apcupsd (3551)
+/// use, and no socket without a port of its own gets it by chance (32768 and up).
+pub const PORT: u16 = 4386;
+
+impl Config {
+    /// Tells other machines: it has slaves, or listens and has a key that proves who may ask.
+    #[must_use]
+    pub fn is_master(&self) -> bool {
+        let serves = self.listen.iter().any(|listen| !is_group(listen.address));
+        let has_key = self.fleet_key.is_some() || !self.key_files.is_empty();
+        !self.slaves.is_empty() || (serves && has_key)
+    }
+
+    /// Speaks to other machines at all.
+    #[must_use]
+    pub fn speaks(&self) -> bool {
+        self.is_master() || self.ups.iter().any(|ups| matches!(ups.watch, Watch::Master(_)))
+    }
+}
+
+/// An address that several machines have: a multicast group, or everyone on this wire. That an address is a
+/// network's broadcast address cannot be seen from itself.
+#[must_use]
+pub fn is_group(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(four) => four.is_multicast() || four.is_broadcast(),
+        IpAddr::V6(six) => six.is_multicast(),
+    }
 }
 
 /// Why a file is read: what it may leave out depends on it.

@@ -1,18 +1,20 @@
 //! What may follow a directive's name: from words to a value.
 
-use std::path::{Path, PathBuf};
+use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::cables::{self, Cable};
 use super::diagnostic::{Diagnostic, Span};
 use super::directives::{Directive, Kind};
-use super::types::{Action, Condition, Input, UserSpec, Via, time};
+use super::hosts::{Watched, address, host, status_socket, watch};
+use super::types::{Action, Condition, Input, StatusSocket, UserSpec, Via, time};
 use super::words::{Word, choose, did_you_mean, duration, number, suggest};
 
 /// What one directive said.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
-    Watch(PathBuf),
+    Watch(Watched),
     Model(&'static Cable),
     Input(Condition),
     Output(Output, bool),
@@ -24,8 +26,22 @@ pub(super) enum Value {
     User(UserSpec),
     Via(Via),
     Tell(Event, Action),
-    /// Something wrong, or of no effect yet: the directive was there.
+    Slave(String),
+    Address(IpAddr),
+    Secret(Secret),
+    StatusSocket(Option<StatusSocket>),
+    /// Something wrong: the directive was there.
     Void,
+}
+
+/// A password, which no message shows.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Secret(pub String);
+
+impl core::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +102,7 @@ impl<'a> Line<'a> {
             Kind::Model => Value::Model(model(self.one()?, said)?),
             Kind::Time(least, most) => Value::Time(self.bounded(least, most)?),
             Kind::Number(least, most) => Value::Number(number(self.one()?, least, most)?),
-            Kind::Path => Value::Path(absolute(self.one()?)?),
+            Kind::Path | Kind::KeyFile => Value::Path(absolute(self.one()?)?),
             Kind::User => Value::User(user(self.one()?)?),
             Kind::Via => Value::Via(choose(self.one()?, "way", "ways", VIAS)?),
             Kind::Command => {
@@ -94,10 +110,13 @@ impl<'a> Line<'a> {
                 Value::Words(self.arguments.iter().map(|word| word.text.clone()).collect())
             }
             Kind::Slave => {
-                self.one()?;
-                let message = "not yet in this version: the line is watched, but no slave is told";
-                said.push(self.word.span.warning(message));
-                Value::Void
+                let word = self.one()?;
+                Value::Slave(host(word, &word.text)?)
+            }
+            Kind::Address => Value::Address(address(self.one()?)?),
+            Kind::StatusSocket => {
+                self.arguments.first().ok_or_else(|| self.missing())?;
+                Value::StatusSocket(status_socket(self.arguments, absolute)?)
             }
             Kind::Password => {
                 self.arguments.first().ok_or_else(|| self.missing())?;
@@ -105,9 +124,8 @@ impl<'a> Line<'a> {
                     let message = "this is a password, and others may read the file; chmod 600 it";
                     return Err(self.word.error(message));
                 }
-                let message = "not yet in this version: the password is not used, and not kept";
-                said.push(self.word.span.warning(message));
-                Value::Void
+                let words: Vec<&str> = self.arguments.iter().map(|word| &*word.text).collect();
+                Value::Secret(Secret(words.join(" ")))
             }
             Kind::Ups | Kind::Later => Value::Void,
         };
@@ -228,27 +246,6 @@ fn runlevel(word: &Word) -> Result<u8, Diagnostic> {
             Err(word
                 .error(format!("no such runlevel `{}'; runlevels are 0 to 6, s and S", word.text)))
         }
-    }
-}
-
-/// A serial line; all else that design has in mind for `watch` comes later.
-fn watch(word: &Word) -> Result<PathBuf, Diagnostic> {
-    let name = word.text.as_str();
-    let begins = |with: &[&str]| with.iter().any(|prefix| name.starts_with(prefix));
-    let later = |what: &str| {
-        Err(word
-            .error(format!("watching {what} is not yet in this version; a line is `watch ttyS0'")))
-    };
-    if begins(&["driver:"]) {
-        later("a NUT driver")
-    } else if begins(&["nut://", "nut+tls://"]) {
-        later("a NUT server")
-    } else if begins(&["master:"]) || !(name.contains('/') || begins(&["tty", "cua"])) {
-        later(&format!("another machine (`{name}')"))
-    } else if name.contains("://") {
-        Err(word.error(format!("`{name}' is neither a serial line nor a source that is known")))
-    } else {
-        Ok(Path::new("/dev").join(name))
     }
 }
 

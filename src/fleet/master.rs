@@ -1,17 +1,19 @@
 //! The master's side: answers polls, and pushes every change to all slaves until they acknowledge it.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::time::Duration;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
-
-use crate::fleet::peers::{EPOCH, Peer, Peers};
-use crate::fleet::seal::Keyring;
+use crate::fleet::cookie::{Bearer, Cookie, Cookies};
+use crate::fleet::peers::{Peer, Peers, Proven};
+use crate::fleet::roll::Roll;
+use crate::fleet::seal::{Keyring, MOST_KEYS};
 use crate::fleet::wire::{
-    self, Answer, HEADER, Head, Kind, LARGEST, MOST_UPS, Nonce, Poll, Refusal, Session, Writer,
+    self, Answer, Buffer, HEADER, Head, Header, Kind, LARGEST, MOST_UPS, MOST_VARIABLES, Poll,
+    Refusal, Session, Writer,
 };
 use crate::ipc::legal::Power;
+
+pub use crate::fleet::roll::Listed;
 
 /// A push is first repeated so much later, then after twice the time, and so on ...
 const REPEAT: Duration = Duration::from_millis(100);
@@ -21,7 +23,8 @@ const REPEAT_MOST: Duration = Duration::from_secs(5);
 const REPEAT_SILENT: Duration = Duration::from_secs(60);
 /// After a push to the groups their members have so long to acknowledge it before each is told by itself.
 const GROUP: Duration = Duration::from_millis(30);
-/// A slave that was heard so shortly before the outage is waited for at the end.
+/// A slave that was heard so shortly before the outage is waited for at the end. So long after its start a master
+/// may not know yet whom the one before it knew.
 const BEFORE: Duration = Duration::from_secs(60);
 
 /// The head of an answer is never longer.
@@ -44,17 +47,8 @@ pub struct Seen<'a> {
     pub variables: &'a [(&'a str, &'a str)],
 }
 
-/// A slave of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Listed {
-    /// As it stands there.
-    pub name: String,
-    /// All its addresses; none: the name did not resolve.
-    pub addresses: Vec<IpAddr>,
-}
-
 /// What a master is made of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Settings {
     /// Its keys; none: only `listed` addresses are answered.
     pub ring: Keyring,
@@ -72,25 +66,21 @@ pub struct Settings {
     pub capacity: usize,
 }
 
-/// UPSs as they are sent.
-#[derive(Clone, Debug, Hash)]
-struct Body {
-    bytes: Vec<u8>,
-    length: usize,
-}
-
 /// The change that is being told.
 #[derive(Clone, Debug, Hash)]
 struct Push {
-    datagram: Vec<u8>,
-    length: usize,
+    /// Sealed once for each key: a slave that is being re-keyed may know one of them only.
+    datagrams: [Buffer; MOST_KEYS],
     sequence: u64,
     begun: Duration,
     /// The next slave of this round; `None`: the round is over.
     cursor: Option<usize>,
+    /// The key whose slaves are being told, and whether one of the next has been seen.
+    lane: usize,
+    more: bool,
     /// A slave was told in this round.
     told: bool,
-    /// Groups that were told of this change.
+    /// Groups that were told of this change, once for each key.
     groups: usize,
     rounds: u32,
     /// When the next round begins; `None`: all have acknowledged it.
@@ -109,16 +99,20 @@ pub enum Served {
 }
 
 /// The state machine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Master {
     set: Settings,
     sequence: u64,
     peers: Peers,
+    cookies: Cookies,
+    roll: Roll,
+    turned_away: u64,
     count: u8,
     /// With variables, and without.
-    full: Body,
-    bare: Body,
+    full: Buffer,
+    bare: Buffer,
     material: [(u8, bool); MOST_UPS],
+    begun: Option<Duration>,
     outage_since: Option<Duration>,
     leaving: Option<Duration>,
     push: Push,
@@ -126,24 +120,28 @@ pub struct Master {
 
 impl Master {
     /// Knows nothing yet; all memory that it will ever use is taken here.
-    pub fn new(set: Settings) -> Master {
-        let body = || Body { bytes: vec![0; LARGEST], length: 0 };
+    pub fn new(mut set: Settings) -> Master {
         Master {
             peers: Peers::new(set.capacity),
+            cookies: Cookies::new(&set.secret),
+            roll: Roll::new(core::mem::take(&mut set.listed)),
             set,
             sequence: 0,
+            turned_away: 0,
             count: 0,
-            full: body(),
-            bare: body(),
+            full: Buffer::new(),
+            bare: Buffer::new(),
             material: [(0, false); MOST_UPS],
+            begun: None,
             outage_since: None,
             leaving: None,
             push: Push {
-                datagram: vec![0; LARGEST],
-                length: 0,
+                datagrams: [Buffer::new(), Buffer::new()],
                 sequence: 0,
                 begun: Duration::ZERO,
                 cursor: None,
+                lane: 0,
+                more: false,
                 told: false,
                 groups: 0,
                 rounds: 0,
@@ -152,26 +150,41 @@ impl Master {
         }
     }
 
-    /// Takes the state as it is now; a change is pushed.
+    /// Takes the state as it is now; a change is pushed. What no slave would read is left out.
     pub fn update<'a>(&mut self, now: Duration, seen: impl Iterator<Item = Seen<'a>>) {
-        let mut full = Writer::new(&mut self.full.bytes);
-        let mut bare = Writer::new(&mut self.bare.bytes);
+        self.begun.get_or_insert(now);
+        // Whatever is in it must fit into an answer.
+        let room = self.set.ring.room(LARGEST).saturating_sub(HEAD_MOST);
         let mut material = [(0, false); MOST_UPS];
+        let mut slots = material.iter_mut();
         let mut count: u8 = 0;
-        let mut outage = false;
-        for (one, slot) in seen.zip(&mut material) {
-            let spent = u64::try_from(one.spent.as_millis()).unwrap_or(u64::MAX);
-            let power = wire::number(one.power);
-            let ups = wire::Ups { name: one.name, power, lost: one.lost, spent, variables: 0 };
-            if bare.put(&ups).is_none() {
-                break;
-            }
-            with_variables(&mut full, ups, one.variables);
-            *slot = (power, one.lost);
-            count = count.saturating_add(1);
-            outage |= power > 1;
+        let mut whole = true;
+        let Master { full, bare, .. } = self;
+        full.fill(|full| {
+            let mut full = Writer::new(full.get_mut(..room).unwrap_or_default());
+            bare.fill(|bare| {
+                let mut bare = Writer::new(bare.get_mut(..room).unwrap_or_default());
+                for one in seen.filter(|one| wire::is_name(one.name)) {
+                    let spent = u64::try_from(one.spent.as_millis()).unwrap_or(u64::MAX);
+                    let power = wire::number(one.power);
+                    let name = one.name;
+                    let ups = wire::Ups { name, power, lost: one.lost, spent, variables: 0 };
+                    let Some(slot) = slots.next() else { break };
+                    if bare.put(&ups).is_none() {
+                        break;
+                    }
+                    whole &= with_variables(&mut full, ups, one.variables).is_some();
+                    *slot = (power, one.lost);
+                    count = count.saturating_add(1);
+                }
+                bare.length()
+            });
+            full.length()
+        });
+        if !whole {
+            self.full.copy(self.bare.used());
         }
-        (self.full.length, self.bare.length) = (full.length(), bare.length());
+        let outage = material.iter().any(|(power, _)| *power > 1);
         let since = self.outage_since.filter(|_| outage);
         self.outage_since = since.or(outage.then_some(now));
         let changed = material != self.material || count != self.count;
@@ -201,8 +214,7 @@ impl Master {
         datagram: &mut [u8],
         out: &mut [u8],
     ) -> Result<Option<usize>, Refusal> {
-        let keyless = self.set.ring.is_empty();
-        if keyless && !self.set.listed.iter().any(|one| one.addresses.contains(&from.ip())) {
+        if self.set.ring.is_empty() && !self.roll.has(from.ip()) {
             return Err(Refusal::Unlisted);
         }
         let length = datagram.len();
@@ -212,59 +224,120 @@ impl Master {
         if known.is_some_and(|peer| header.sequence <= peer.sequence) {
             return Err(Refusal::Stale);
         }
-        let bound = self.is_cookie(now, &header.session, from, &poll.cookie);
-        if bound && !self.peers.bind(now, header.session, header.sequence, from, &poll) {
-            return Err(Refusal::Full);
+        let turn = known.map_or(0, Peer::turn);
+        let bearer = Bearer { session: header.session, turn, from };
+        let mut bound = self.cookies.is_good(now, &bearer, &poll.cookie);
+        if bound {
+            let Header { session, sequence, key, .. } = header;
+            bound = self.bind(&Proven { now, session, sequence, key, from, poll: &poll });
         }
-        let cookie = self.cookie(epoch(now), &header.session, from);
-        Ok(self.answer(poll.nonce, cookie, bound, header.key, length, out))
+        let cookie = self.cookies.make(now, &bearer);
+        Ok(self.answer(&header, &poll, cookie, bound, length.min(out.len()), out))
     }
 
-    /// Fills `to` with the next slaves to be told of a change, at most `most`; the datagram for them all.
+    /// False: there is no room. The slave is answered all the same, but nobody will wait for it.
+    fn bind(&mut self, proven: &Proven<'_>) -> bool {
+        let mut bound = self.peers.bind(proven);
+        if !bound && self.peers.forget_superseded() {
+            self.cookies.renew();
+            bound = self.peers.bind(proven);
+        }
+        if bound {
+            self.roll.hear(proven.from.ip(), proven.poll.name);
+        } else {
+            self.turned_away = self.turned_away.saturating_add(1);
+        }
+        bound
+    }
+
+    /// Polls that were answered, but for lack of room do not count ([`Refusal::Full`]).
+    pub fn turned_away(&self) -> u64 {
+        self.turned_away
+    }
+
+    /// Fills `to` with the next slaves to be told of a change, at most `most` and no more than it has capacity
+    /// for; the datagram for them all. Again, until it gives nothing.
     pub fn fan(&mut self, now: Duration, to: &mut Vec<SocketAddr>, most: usize) -> Option<&[u8]> {
         to.clear();
+        let most = most.min(to.capacity());
         if self.push.next.is_some_and(|at| now >= at) {
             self.push.next = None;
             self.push.cursor = Some(0);
-            self.push.told = false;
+            (self.push.lane, self.push.more, self.push.told) = (0, false, false);
         }
-        let most = most.min(to.capacity());
-        while self.push.groups < self.set.groups.len() && to.len() < most {
-            to.extend(self.set.groups.get(self.push.groups));
+        let lane = match self.groups(to, most) {
+            Some(lane) => lane,
+            None => self.round(now, to, most),
+        };
+        let datagram = self.push.datagrams.get(lane).map(Buffer::used)?;
+        (!to.is_empty()).then_some(datagram)
+    }
+
+    /// The groups that were not told yet, once for each key; which key.
+    fn groups(&mut self, to: &mut Vec<SocketAddr>, most: usize) -> Option<usize> {
+        let groups = self.set.groups.len();
+        let lane = self.push.groups.checked_div(groups).filter(|_| self.groups_left())?;
+        while to.len() < most && self.groups_left() && self.push.groups / groups == lane {
+            to.extend(self.set.groups.get(self.push.groups % groups));
             self.push.groups = self.push.groups.saturating_add(1);
         }
+        Some(lane)
+    }
+
+    fn groups_left(&self) -> bool {
+        self.push.groups < self.set.groups.len().saturating_mul(self.set.ring.ids().count())
+    }
+
+    /// The next slaves of this round that know one and the same key; which one.
+    fn round(&mut self, now: Duration, to: &mut Vec<SocketAddr>, most: usize) -> usize {
+        let mut lane = self.push.lane;
         while let Some(place) = self.push.cursor.filter(|_| to.len() < most) {
-            match self.peers.at(place) {
-                Some(peer) => {
-                    if self.wants(now, peer) {
+            if let Some(peer) = self.peers.at(place) {
+                if self.wants(now, peer) {
+                    if self.lane(peer) == lane {
                         to.push(peer.address);
-                        self.push.told = true;
+                    } else {
+                        self.push.more |= self.lane(peer) > lane;
                     }
-                    self.push.cursor = Some(place.saturating_add(1));
+                    self.push.told = true;
                 }
-                None => self.end_round(now),
+                self.push.cursor = Some(place.saturating_add(1));
+            } else if self.push.more {
+                self.push.cursor = Some(0);
+                (self.push.lane, self.push.more) = (lane.saturating_add(1), false);
+                if !to.is_empty() {
+                    break;
+                }
+                lane = self.push.lane;
+            } else {
+                self.end_round(now);
             }
         }
-        if to.is_empty() { None } else { self.push.datagram.get(..self.push.length) }
+        lane
+    }
+
+    /// The place of the key that it knows for certain.
+    fn lane(&self, peer: &Peer) -> usize {
+        self.set.ring.ids().position(|id| id == peer.key).unwrap_or(0)
     }
 
     /// When [`Master::fan`] has something to do.
     pub fn next(&self, now: Duration) -> Option<Duration> {
-        let more = self.push.cursor.is_some() || self.push.groups < self.set.groups.len();
+        let more = self.push.cursor.is_some() || self.groups_left();
         if more { Some(now) } else { self.push.next }
     }
 
     /// After [`Master::leave`]: whether it may go.
     pub fn served(&self, now: Duration) -> Served {
         let left = self.leaving.unwrap_or(now);
-        let since = self.outage_since.unwrap_or(left).saturating_sub(BEFORE);
-        let awaited = self.peers.iter().filter(|peer| peer.here() && peer.heard >= since).count();
-        let never = self.never_heard().count();
-        let missing = awaited.saturating_add(never);
+        let missing = self.awaited().count().saturating_add(self.roll.never_heard().count());
         let ends = self.peers.iter().filter_map(|peer| peer.halting);
         let end = ends.map(|(at, time)| at.saturating_add(time)).max().unwrap_or(left);
         let deadline = left.saturating_add(self.set.wait);
-        if missing > 0 && now < deadline {
+        // Slaves of the master before this one need a moment to be known, if they are not listed.
+        let young = self.begun.is_none_or(|begun| left.saturating_sub(begun) < BEFORE);
+        let young = young && !self.set.ring.is_empty();
+        if (missing > 0 || young) && now < deadline {
             return Served::Wait(deadline);
         }
         match (now < end, missing) {
@@ -274,15 +347,18 @@ impl Master {
         }
     }
 
-    /// `slave` lines of whose addresses no poll has come.
-    pub fn never_heard(&self) -> impl Iterator<Item = &Listed> {
-        self.set.listed.iter().filter(|listed| {
-            !self.peers.iter().any(|peer| {
-                let host = listed.name.split('.').next();
-                let named = peer.name.as_str() == listed.name || Some(peer.name.as_str()) == host;
-                listed.addresses.contains(&peer.address.ip()) || named
-            })
+    /// Slaves that were there when the outage began, or came since, and have not said goodbye.
+    fn awaited(&self) -> impl Iterator<Item = &Peer> {
+        let since = self.outage_since.or(self.leaving).unwrap_or(Duration::ZERO);
+        self.peers.iter().filter(move |peer| {
+            let until = peer.heard.saturating_add(peer.patience().max(BEFORE));
+            peer.here() && until >= since
         })
+    }
+
+    /// `slave` lines of which no poll has come in this run, by address or by name.
+    pub fn never_heard(&self) -> impl Iterator<Item = &Listed> {
+        self.roll.never_heard()
     }
 
     /// All slaves that were ever bound and are not forgotten.
@@ -309,11 +385,12 @@ impl Master {
         let shutdown = self.leaving.is_some();
         let head = Head { answer: None, shutdown, count: self.count };
         self.sequence = self.sequence.saturating_add(1);
-        let bare = self.bare.bytes.get(..self.bare.length).unwrap_or(&[]);
         let id = (self.set.session, self.sequence);
-        let sealed = seal(&self.set.ring, None, id, head, bare, &mut self.push.datagram);
-        // All UPSs without variables fit: the configuration's check sees to it.
-        self.push.length = sealed.unwrap_or(0);
+        let Master { set, bare, push, .. } = self;
+        for (datagram, key) in push.datagrams.iter_mut().zip(set.ring.ids()) {
+            // It fits: there is room for an answer.
+            datagram.fill(|out| seal(&set.ring, key, id, head, bare.used(), out).unwrap_or(0));
+        }
         self.push.sequence = self.sequence;
         self.push.begun = now;
         (self.push.rounds, self.push.groups, self.push.cursor) = (0, 0, None);
@@ -331,77 +408,52 @@ impl Master {
 
     fn answer(
         &mut self,
-        nonce: Nonce,
-        cookie: [u8; 16],
+        header: &Header,
+        poll: &Poll<'_>,
+        cookie: Cookie,
         bound: bool,
-        key: [u8; 4],
         most: usize,
         out: &mut [u8],
     ) -> Option<usize> {
+        let needed = |body: &Buffer| {
+            self.set.ring.sealed_length(HEAD_MOST.saturating_add(body.used().len()))
+        };
+        let room = needed(&self.full).saturating_add(SLACK).min(LARGEST);
+        let room = u16::try_from(room).unwrap_or(u16::MAX);
+        let body = [&self.full, &self.bare].into_iter().find(|body| needed(body) <= most)?;
         self.sequence = self.sequence.saturating_add(1);
         let id = (self.set.session, self.sequence);
-        let needed =
-            |body: &Body| self.set.ring.sealed_length(HEAD_MOST.saturating_add(body.length));
-        let room = u16::try_from(needed(&self.full).saturating_add(SLACK)).unwrap_or(u16::MAX);
-        let answer = Some(Answer { nonce, cookie, bound, room });
+        let answer = Some(Answer { nonce: poll.nonce, cookie, bound, room });
         let head = Head { answer, shutdown: self.leaving.is_some(), count: self.count };
-        let body = if needed(&self.full) <= most { &self.full } else { &self.bare };
-        let bytes = body.bytes.get(..body.length)?;
-        if needed(body) > most {
-            return None;
-        }
-        seal(&self.set.ring, Some(key), id, head, bytes, out)
-    }
-
-    fn is_cookie(&self, now: Duration, session: &Session, from: SocketAddr, is: &[u8; 16]) -> bool {
-        let this = epoch(now);
-        let good = |epoch| self.cookie(epoch, session, from) == *is;
-        good(this) || this.checked_sub(1).is_some_and(good)
-    }
-
-    /// Proves that the slave of this session heard an answer at this address not long ago.
-    fn cookie(&self, epoch: u64, session: &Session, from: SocketAddr) -> [u8; 16] {
-        let mut cookie = [0; 16];
-        // Takes a key of any length.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.set.secret) else {
-            return cookie;
-        };
-        mac.update(session);
-        mac.update(&epoch.to_be_bytes());
-        match from.ip() {
-            IpAddr::V4(ip) => mac.update(&ip.octets()),
-            IpAddr::V6(ip) => mac.update(&ip.octets()),
-        }
-        mac.update(&from.port().to_be_bytes());
-        for (slot, byte) in cookie.iter_mut().zip(mac.finalize().into_bytes()) {
-            *slot = byte;
-        }
-        cookie
+        seal(&self.set.ring, header.key, id, head, body.used(), out)
     }
 }
 
-fn epoch(now: Duration) -> u64 {
-    // From 1 on, so that the first has one before it and no cookie is good for ever.
-    (now.as_secs() / EPOCH.as_secs()).saturating_add(1)
-}
-
-fn with_variables(full: &mut Writer<'_>, ups: wire::Ups<'_>, variables: &[(&str, &str)]) {
+/// One UPS with all of its variables, or, if they do not fit, with none; `None`: not even that fits.
+fn with_variables(
+    full: &mut Writer<'_>,
+    ups: wire::Ups<'_>,
+    variables: &[(&str, &str)],
+) -> Option<()> {
+    let fit = |pair: &&(&str, &str)| wire::is_variable(pair.0, pair.1);
+    let good = || variables.iter().filter(fit).take(usize::from(MOST_VARIABLES));
+    let count = u8::try_from(good().count()).unwrap_or(0);
     let before = full.length();
-    let count = u8::try_from(variables.len().min(32)).unwrap_or(0);
     let mut put = || {
         full.put(&wire::Ups { variables: count, ..ups })?;
-        variables.iter().take(32).try_for_each(|pair| full.put(pair))
+        good().try_for_each(|pair| full.put(pair))
     };
-    if put().is_none() {
-        full.truncate(before);
-        let _ = full.put(&ups);
+    if put().is_some() {
+        return Some(());
     }
+    full.truncate(before);
+    full.put(&ups)
 }
 
 /// Writes and seals a state; `None`: no room.
 fn seal(
     ring: &Keyring,
-    key: Option<[u8; 4]>,
+    key: [u8; 4],
     id: (Session, u64),
     head: Head,
     ups: &[u8],
@@ -414,7 +466,7 @@ fn seal(
     let begin = writer.length();
     let end = begin.checked_add(ups.len())?;
     body.get_mut(begin..end)?.copy_from_slice(ups);
-    ring.seal(Kind::State, key, id, end, out)
+    ring.seal(Kind::State, Some(key), id, end, out)
 }
 
 #[cfg(test)]

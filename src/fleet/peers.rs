@@ -1,13 +1,16 @@
 //! The slaves that a master knows: a table of fixed capacity, found by session.
+//!
+//! A run that is over stays in it until every cookie that it may have is no good any more, so that no datagram
+//! of it can come back as a slave.
 
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use crate::fleet::cookie::EPOCH;
 use crate::fleet::wire::{LONGEST_NAME, Poll, Session};
 
-/// A cookie is good for this and the next span of so long; a session that is over is remembered for both, so
-/// that no recorded poll of it can come back as a slave.
-pub const EPOCH: Duration = Duration::from_secs(300);
+/// So long a cookie may be good.
+const COOKIE: Duration = EPOCH.saturating_mul(2);
 /// A slave that was silent for so long is forgotten.
 const FORGET: Duration = Duration::from_secs(24 * 3600);
 /// Between two looks for what can be forgotten.
@@ -46,6 +49,8 @@ pub struct Peer {
     pub name: Name,
     /// Where its last poll came from.
     pub address: SocketAddr,
+    /// The id of the key of its last poll: it knows this one, and perhaps no other.
+    pub key: [u8; 4],
     /// Of its last poll: only higher ones are taken.
     pub sequence: u64,
     /// The newest state that it acts on.
@@ -58,20 +63,59 @@ pub struct Peer {
     pub halting: Option<(Duration, Duration)>,
     /// Another run of the same slave has taken its place.
     pub superseded: bool,
+    /// How often that happened to it, and when last.
+    turn: u32,
+    turned: Duration,
     free: bool,
 }
 
 impl Peer {
     /// It has missed three polls.
     pub fn silent(&self, now: Duration) -> bool {
-        let limit = self.interval.saturating_mul(3).saturating_add(Duration::from_secs(1));
-        now.saturating_sub(self.heard) > limit
+        now.saturating_sub(self.heard) > self.patience()
+    }
+
+    /// So long after a poll it is not silent yet.
+    pub fn patience(&self) -> Duration {
+        self.interval.saturating_mul(3).saturating_add(Duration::from_secs(1))
     }
 
     /// It counts: not another's past, and not gone.
     pub fn here(&self) -> bool {
         !self.free && !self.superseded && self.halting.is_none()
     }
+
+    /// How often another run has taken its place; a cookie from before is no good.
+    pub(super) fn turn(&self) -> u32 {
+        self.turn
+    }
+
+    /// Nothing of it can come back, and nobody waits for it.
+    fn forgotten(&self, now: Duration) -> bool {
+        let since = |at| now.saturating_sub(at);
+        let superseded = self.superseded && since(self.turned) > COOKIE;
+        // At the end the power stays on for as long as it asked.
+        let gone = self.halting.is_some_and(|(at, time)| since(at) > time);
+        let gone = gone && since(self.heard) > COOKIE;
+        superseded || gone || since(self.heard) > FORGET
+    }
+}
+
+/// A poll whose cookie was good and whose sequence is new.
+#[derive(Clone, Copy, Debug)]
+pub struct Proven<'a> {
+    /// When it came.
+    pub now: Duration,
+    /// Its header's.
+    pub session: Session,
+    /// Its header's.
+    pub sequence: u64,
+    /// Its header's.
+    pub key: [u8; 4],
+    /// Where it came from.
+    pub from: SocketAddr,
+    /// What it says.
+    pub poll: &'a Poll<'a>,
 }
 
 /// All of them.
@@ -88,6 +132,10 @@ pub struct Peers {
 }
 
 impl Peers {
+    /// What one slave takes: its row, and its place in the three columns beside.
+    pub const BYTES: usize =
+        size_of::<Peer>() + size_of::<u64>() + size_of::<(Session, u32)>() + size_of::<u32>();
+
     /// Room for so many; only what is used of it is ever touched.
     pub fn new(capacity: usize) -> Peers {
         Peers {
@@ -122,55 +170,48 @@ impl Peers {
         usize::try_from(*place).ok()
     }
 
-    /// Takes over a poll whose cookie was good and whose sequence is new. False: there is no room.
-    pub fn bind(
-        &mut self,
-        now: Duration,
-        session: Session,
-        sequence: u64,
-        from: SocketAddr,
-        poll: &Poll<'_>,
-    ) -> bool {
+    /// Takes over what a poll says. False: there is no room.
+    pub fn bind(&mut self, proven: &Proven<'_>) -> bool {
+        let Proven { now, sequence, key, from, poll, .. } = *proven;
         self.sweep(now);
-        let place = match self.place(&session) {
-            Some(place) => place,
-            None => match self.add(now, session, from, poll) {
-                Some(place) => place,
-                None => return false,
-            },
-        };
-        let Some(peer) = self.all.get_mut(place) else { return false };
+        let place = self.place(&proven.session).or_else(|| self.add(proven));
+        let Some(peer) = place.and_then(|place| self.all.get_mut(place)) else { return false };
         peer.address = from;
+        peer.key = key;
         peer.sequence = sequence;
         peer.seen = peer.seen.max(poll.seen);
         peer.heard = now;
         peer.interval = Duration::from_millis(u64::from(poll.interval));
-        // Only what is of now could have a higher sequence: it is not over after all.
+        // Its cookie is from after that: it lives, under another's name.
         peer.superseded = false;
         let halting = poll.halting.map(|seconds| Duration::from_secs(u64::from(seconds)));
         peer.halting = halting.map(|time| peer.halting.unwrap_or((now, time)));
         true
     }
 
-    fn add(
-        &mut self,
-        now: Duration,
-        session: Session,
-        from: SocketAddr,
-        poll: &Poll<'_>,
-    ) -> Option<usize> {
+    /// Forgets all runs that are over, to make room. Then every cookie must be made anew, or their datagrams could
+    /// come back. False: there is none.
+    pub fn forget_superseded(&mut self) -> bool {
+        self.forget(|peer| peer.superseded)
+    }
+
+    fn add(&mut self, proven: &Proven<'_>) -> Option<usize> {
+        let Proven { now, session, from, key, poll, .. } = *proven;
         let name = column(poll);
         self.supersede(now, name, from, poll.name);
         let peer = Peer {
             session,
             name: Name::new(poll.name),
             address: from,
+            key,
             sequence: 0,
             seen: 0,
             heard: now,
             interval: Duration::ZERO,
             halting: None,
             superseded: false,
+            turn: 0,
+            turned: Duration::ZERO,
             free: false,
         };
         let place = match self.free.pop() {
@@ -187,8 +228,8 @@ impl Peers {
             }
             None => return None,
         };
-        let found = self.by_session.binary_search_by(|(other, _)| other.cmp(&session));
-        let slot = found.unwrap_or_else(|slot| slot);
+        // As many as there are rows in use, so within the capacity.
+        let slot = self.by_session.partition_point(|(other, _)| *other < session);
         self.by_session.insert(slot, (session, u32::try_from(place).ok()?));
         Some(place)
     }
@@ -199,28 +240,34 @@ impl Peers {
             let same = *other == name && !peer.free && peer.name.as_str() == text;
             if same && (peer.address.ip() == from.ip() || peer.silent(now)) {
                 peer.superseded = true;
+                peer.turn = peer.turn.saturating_add(1);
+                peer.turned = now;
             }
         }
     }
 
-    /// Forgets what no cookie can bring back.
     fn sweep(&mut self, now: Duration) {
-        if now < self.sweep_at {
-            return;
+        if now >= self.sweep_at {
+            self.sweep_at = now.saturating_add(SWEEP);
+            self.forget(|peer| peer.forgotten(now));
         }
-        self.sweep_at = now.saturating_add(SWEEP);
-        for (place, peer) in self.all.iter_mut().enumerate() {
-            let over = peer.superseded || peer.halting.is_some();
-            let limit = if over { EPOCH.saturating_mul(2) } else { FORGET };
-            if !peer.free && now.saturating_sub(peer.heard) > limit {
+    }
+
+    fn forget(&mut self, over: impl Fn(&Peer) -> bool) -> bool {
+        let mut some = false;
+        for (place, peer) in (0..).zip(&mut self.all) {
+            if !peer.free && over(peer) {
                 peer.free = true;
-                let found = self.by_session.binary_search_by(|(other, _)| other.cmp(&peer.session));
-                if let (Ok(found), Ok(place)) = (found, u32::try_from(place)) {
-                    self.by_session.remove(found);
-                    self.free.push(place);
-                }
+                self.free.push(place);
+                some = true;
             }
         }
+        if some {
+            let all = &self.all;
+            let used = |place: u32| all.get(usize::try_from(place).ok()?).map(|peer| !peer.free);
+            self.by_session.retain(|(_, place)| used(*place).unwrap_or(false));
+        }
+        some
     }
 }
 
@@ -231,3 +278,7 @@ fn column(poll: &Poll<'_>) -> u64 {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
+
+#[cfg(test)]
+#[path = "peers_tests.rs"]
+mod tests;

@@ -25,8 +25,14 @@ struct Keys {
     state: XChaCha20Poly1305,
 }
 
+impl core::hash::Hash for Keys {
+    fn hash<H: core::hash::Hasher>(&self, to: &mut H) {
+        self.id.hash(to);
+    }
+}
+
 /// The keys of one side; without any nothing is sealed.
-#[derive(Clone)]
+#[derive(Clone, Hash)]
 pub struct Keyring {
     keys: Vec<Keys>,
 }
@@ -60,6 +66,12 @@ impl Keyring {
     /// Nothing is sealed: addresses must do.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
+    }
+
+    /// The id of each key, the one to send with first; without any, the zeros of no key.
+    pub fn ids(&self) -> impl Iterator<Item = [u8; 4]> + '_ {
+        let none = self.is_empty().then_some([0; 4]);
+        self.keys.iter().map(|keys| keys.id).chain(none)
     }
 
     /// What a body of this length becomes.

@@ -3,13 +3,17 @@
 //! Nothing is believed but (1) an answer that repeats the nonce of a poll sent less than `deadtime` ago, none of
 //! them older than the last one answered, and (2) a push of the session whose answer was believed last, with a
 //! higher sequence, while answers still come. Only an answer ends silence, counted from when its poll was sent.
+//! So what is believed was true at most `deadtime` ago: a push with a higher sequence than the last answer's was
+//! made after it, and that after its poll was sent.
 
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
+use crate::fleet::cookie::Cookie;
 use crate::fleet::seal::Keyring;
 use crate::fleet::wire::{
-    HEADER, Head, Kind, LARGEST, Nonce, Poll, Refusal, Session, State, Ups, Variables, Writer,
+    Buffer, HEADER, Head, Kind, LARGEST, Nonce, Poll, Refusal, Session, State, Ups, Variables,
+    Writer,
 };
 use crate::ipc::legal::Power;
 
@@ -23,11 +27,12 @@ const RETRY_MOST: Duration = Duration::from_secs(1);
 const ROOM: [usize; 2] = [512, LARGEST];
 /// A push that proves nothing is followed by a poll no sooner than this after the last one.
 const DOUBT: Duration = Duration::from_secs(1);
-/// One that was seen already is acknowledged again no sooner than this after the last poll.
+/// One that was seen already, but whose acknowledgement was not answered, is acknowledged again no sooner than this
+/// after the last poll.
 const AGAIN: Duration = Duration::from_millis(20);
 
 /// What a slave is made of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Settings {
     /// Its keys; none: only `addresses` are heard.
     pub ring: Keyring,
@@ -50,6 +55,7 @@ pub struct Settings {
 struct Asked {
     nonce: Nonce,
     at: Duration,
+    seen: u64,
     halting: bool,
 }
 
@@ -62,37 +68,44 @@ pub struct Known {
     pub lost: bool,
     /// Time on battery, as the master counts.
     pub spent: Duration,
-    /// The master asked this machine to shut down.
+    /// The master asked this machine to shut down. Never taken back, not by its next run either: what was begun
+    /// then goes on.
     pub shutdown: bool,
 }
 
 /// The state machine for one UPS of one master.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Slave {
     set: Settings,
     sequence: u64,
     /// Newest first.
     asked: [Option<Asked>; ASKED],
     verified: Option<Session>,
-    cookie: [u8; 16],
+    cookie: Cookie,
     bound: bool,
     /// Answers in a row to polls that did not count: the address changes under way, or the master is new.
     unbound: u32,
-    /// The sequence of the newest state that counts.
+    /// The sequence of the newest state that counts, and of what the master knows that this slave has seen.
     seen: u64,
+    told: u64,
     /// When the newest poll was sent that was answered.
     contact: Option<Duration>,
+    /// When it was learnt that the UPS is on battery.
+    battery: Option<Duration>,
     known: Known,
     room: usize,
-    /// Polls since the last answer.
+    /// Polls in vain since the last answer.
     tries: u32,
     polled: Option<Duration>,
     poll_at: Duration,
+    /// If no answer has come by then, the last poll was in vain.
+    vain_at: Duration,
     address: usize,
     halting: Option<u16>,
     gone: bool,
-    body: Vec<u8>,
-    length: usize,
+    /// The datagram of the state that counts, opened, and a place to open another.
+    state: Buffer,
+    opened: Buffer,
 }
 
 impl Slave {
@@ -107,17 +120,20 @@ impl Slave {
             bound: false,
             unbound: 0,
             seen: 0,
+            told: 0,
             contact: None,
+            battery: None,
             known: Known::default(),
             room: 0,
             tries: 0,
             polled: None,
             poll_at: now,
+            vain_at: now,
             address: 0,
             halting: None,
             gone: false,
-            body: vec![0; LARGEST],
-            length: 0,
+            state: Buffer::new(),
+            opened: Buffer::new(),
         }
     }
 
@@ -136,16 +152,34 @@ impl Slave {
         if now < self.poll_at {
             return None;
         }
-        if self.tries > 0 {
-            self.address = self.address.saturating_add(1);
+        let vain = self.tries > 0 && now >= self.vain_at;
+        if vain {
+            self.address = self.address.wrapping_add(1);
         }
-        let to = self.set.addresses.get(self.address % self.set.addresses.len().max(1))?;
+        if vain || self.tries == 0 {
+            self.tries = self.tries.saturating_add(1).min(16);
+        }
         let interval = self.interval(now);
         let retry = (interval / 4).clamp(RETRY_LEAST, RETRY_MOST);
-        let retry = retry.saturating_mul(1_u32.checked_shl(self.tries).unwrap_or(u32::MAX));
+        let shift = self.tries.saturating_sub(1);
+        let retry = retry.saturating_mul(1_u32.checked_shl(shift).unwrap_or(u32::MAX));
         let most = if self.in_contact(now) { interval } else { interval.min(RETRY_MOST) };
-        self.poll_at = now.saturating_add(retry.min(most).max(RETRY_LEAST));
+        self.vain_at = now.saturating_add(retry.min(most).max(RETRY_LEAST));
+        self.poll_at = self.vain_at;
         self.polled = Some(now);
+        let place = self.address.checked_rem(self.set.addresses.len())?;
+        let to = *self.set.addresses.get(place)?;
+        let length = self.write(interval, nonce, out)?;
+        self.asked.rotate_right(1);
+        if let Some(newest) = self.asked.first_mut() {
+            let halting = self.halting.is_some();
+            *newest = Some(Asked { nonce, at: now, seen: self.seen, halting });
+        }
+        Some((length, to))
+    }
+
+    /// The poll itself, as long as its answer may be.
+    fn write(&mut self, interval: Duration, nonce: Nonce, out: &mut [u8]) -> Option<usize> {
         self.sequence = self.sequence.saturating_add(1);
         let poll = Poll {
             name: &self.set.name,
@@ -157,23 +191,20 @@ impl Slave {
             halting: self.halting,
         };
         let [small, large] = ROOM;
-        let least = if self.tries < 2 { small } else { large };
-        let room = if self.room == 0 || self.tries >= 2 { least } else { self.room };
-        let body_room = self.set.ring.room(out.len());
+        let room = match (self.tries, self.room) {
+            (3.., room) => room.max(large),
+            (_, 0) => small,
+            (_, room) => room,
+        };
+        let ring = &self.set.ring;
+        let body_room = ring.room(out.len());
         let mut writer = Writer::new(out.get_mut(HEADER..)?.get_mut(..body_room)?);
         writer.put(&poll)?;
-        writer.pad(self.set.ring.room(room.max(self.room)))?;
-        let id = (self.set.session, self.sequence);
-        let length = self.set.ring.seal(Kind::Poll, None, id, writer.length(), out)?;
-        self.tries = self.tries.saturating_add(1).min(16);
-        self.asked.rotate_right(1);
-        if let Some(newest) = self.asked.first_mut() {
-            *newest = Some(Asked { nonce, at: now, halting: self.halting.is_some() });
-        }
-        Some((length, *to))
+        writer.pad(ring.room(room))?;
+        ring.seal(Kind::Poll, None, (self.set.session, self.sequence), writer.length(), out)
     }
 
-    /// Takes a datagram. True: something that counts may have changed.
+    /// Takes a datagram, and leaves it as it is for another. True: something that counts may have changed.
     ///
     /// # Errors
     /// Why it does not count.
@@ -181,31 +212,43 @@ impl Slave {
         &mut self,
         now: Duration,
         from: IpAddr,
-        datagram: &mut [u8],
+        datagram: &[u8],
     ) -> Result<bool, Refusal> {
         let listed = self.set.addresses.iter().any(|address| address.ip() == from);
         if self.set.ring.is_empty() && !listed {
             return Err(Refusal::Unlisted);
         }
-        let (header, body) = self.set.ring.open(Kind::State, datagram)?;
+        if !self.opened.copy(datagram) {
+            return Err(Refusal::Shape);
+        }
+        let mut opened = core::mem::take(&mut self.opened);
+        let result = self.take(now, &mut opened);
+        self.opened = opened;
+        // What was believed last stays readable.
+        if result == Ok(true) {
+            core::mem::swap(&mut self.state, &mut self.opened);
+        }
+        self.opened.keep(0, 0);
+        result.map(|_| true)
+    }
+
+    /// True: it is newer than what was known.
+    fn take(&mut self, now: Duration, datagram: &mut Buffer) -> Result<bool, Refusal> {
+        let (header, body) = self.set.ring.open(Kind::State, datagram.used_mut())?;
+        let length = body.len();
         let state = State::read(body).ok_or(Refusal::Shape)?;
         match state.head.answer {
             Some(_) => self.answered(now, header.session, &state)?,
             None => self.pushed(now, header.session, header.sequence)?,
         }
-        if header.sequence <= self.seen {
-            // An answer to an earlier poll than the push that came first: contact, but no news.
-            return Ok(true);
+        // Else an answer to an earlier poll than the push that came first: contact, but no news.
+        let news = header.sequence > self.seen;
+        if news {
+            self.seen = header.sequence;
+            self.apply(now, &state);
+            datagram.keep(HEADER, length);
         }
-        self.seen = header.sequence;
-        self.apply(&state);
-        self.length = body.len().min(self.body.len());
-        if let (Some(kept), Some(body)) =
-            (self.body.get_mut(..self.length), body.get(..self.length))
-        {
-            kept.copy_from_slice(body);
-        }
-        Ok(true)
+        Ok(news)
     }
 
     /// This machine goes down, and needs so much more time: tells the master until it knows.
@@ -230,13 +273,21 @@ impl Slave {
 
     /// The master answers.
     pub fn in_contact(&self, now: Duration) -> bool {
-        self.contact.is_some_and(|at| now.saturating_sub(at) <= self.limit())
+        self.contact_ends().is_some_and(|end| now <= end)
     }
 
     /// When contact is lost, if no answer comes.
     pub fn lost_at(&self) -> Option<Duration> {
-        let at = self.contact?.saturating_add(self.limit());
-        Some(at.saturating_add(Duration::from_millis(1)))
+        Some(self.contact_ends()?.saturating_add(Duration::from_millis(1)))
+    }
+
+    /// `deadtime` after the last answer's poll; on battery a third of it, but so long at least after the outage
+    /// was learnt of: until then there was no reason to poll as often.
+    fn contact_ends(&self) -> Option<Duration> {
+        let contact = self.contact?;
+        let end = contact.saturating_add(self.set.deadtime);
+        let outage = |since: Duration| since.max(contact).saturating_add(self.set.deadtime / 3);
+        Some(self.battery.map_or(end, |since| end.min(outage(since))))
     }
 
     /// How long ago the poll was sent that was answered last.
@@ -251,19 +302,12 @@ impl Slave {
 
     /// The variables of the UPS.
     pub fn variables(&self) -> Option<Variables<'_>> {
-        let state = State::read(self.body.get(..self.length)?)?;
+        let state = State::read(self.state.used())?;
         self.find(&state).map(|(_, variables)| variables)
     }
 
-    fn limit(&self) -> Duration {
-        match self.known.power {
-            Some(Power::Battery | Power::Low) => self.set.deadtime / 3,
-            _ => self.set.deadtime,
-        }
-    }
-
     fn interval(&self, now: Duration) -> Duration {
-        let interval = self.limit() / 3;
+        let interval = self.set.deadtime / if self.battery.is_some() { 9 } else { 3 };
         // Going down it has no time to lose.
         let hurry = self.halting.is_some() || (self.in_contact(now) && !self.bound);
         if hurry { interval.min(DOUBT) } else { interval }
@@ -288,7 +332,10 @@ impl Slave {
         }
         if self.verified != Some(session) {
             self.verified = Some(session);
-            self.seen = 0;
+            (self.seen, self.told) = (0, 0);
+        }
+        if answer.bound {
+            self.told = self.told.max(asked.seen);
         }
         self.contact = Some(asked.at);
         (self.cookie, self.bound) = (answer.cookie, answer.bound);
@@ -315,7 +362,10 @@ impl Slave {
             return Err(Refusal::Stale);
         }
         if sequence <= self.seen {
-            self.poll_at = self.poll_at.min(polled(AGAIN));
+            // Once the master has answered the acknowledgement, it is a recording.
+            if sequence > self.told {
+                self.poll_at = self.poll_at.min(polled(AGAIN));
+            }
             return Err(Refusal::Stale);
         }
         // Acknowledged at once.
@@ -330,7 +380,7 @@ impl Slave {
         named.or_else(only)
     }
 
-    fn apply(&mut self, state: &State<'_>) {
+    fn apply(&mut self, now: Duration, state: &State<'_>) {
         self.known.shutdown |= state.head.shutdown;
         let Some((ups, _)) = self.find(state) else {
             self.known.lost = true;
@@ -339,6 +389,10 @@ impl Slave {
         self.known.lost = ups.lost;
         self.known.power = ups.power().or(self.known.power);
         self.known.spent = Duration::from_millis(ups.spent);
+        self.battery = match self.known.power {
+            Some(Power::Battery | Power::Low) => self.battery.or(Some(now)),
+            _ => None,
+        };
     }
 }
 

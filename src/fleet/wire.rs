@@ -16,6 +16,8 @@ pub const LARGEST: usize = 1232;
 pub const LONGEST_NAME: usize = 63;
 /// UPSs in one state.
 pub const MOST_UPS: usize = 16;
+/// Variables of one UPS.
+pub const MOST_VARIABLES: u8 = 32;
 /// The longest value of a variable.
 pub const LONGEST_VALUE: usize = 128;
 
@@ -171,7 +173,7 @@ pub struct Ups<'a> {
     pub lost: bool,
     /// Time on battery in ms, since mains was last steady.
     pub spent: u64,
-    /// At most 32.
+    /// At most [`MOST_VARIABLES`].
     pub variables: u8,
 }
 
@@ -203,6 +205,12 @@ pub fn is_name(name: &str) -> bool {
     (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(fits)
 }
 
+/// A variable as both sides take it.
+pub fn is_variable(name: &str, value: &str) -> bool {
+    let printable = value.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    is_name(name) && value.len() <= LONGEST_VALUE && printable
+}
+
 impl<'a> Poll<'a> {
     /// From a body; zeros may follow.
     pub fn read(body: &'a [u8]) -> Option<Poll<'a>> {
@@ -223,28 +231,40 @@ pub struct State<'a> {
 }
 
 impl<'a> State<'a> {
-    /// From a body; every part of it is checked.
+    /// From a body; every part of it is checked, and nothing may follow.
     pub fn read(body: &'a [u8]) -> Option<State<'a>> {
         let (head, rest) = postcard::take_from_bytes::<Head>(body).ok()?;
         let state = State { head, rest };
-        let count = usize::from(head.count);
-        let whole = count <= MOST_UPS && state.all().count() == count;
-        whole.then_some(state)
+        let mut all = All { left: head.count, rest };
+        let few = usize::from(head.count) <= MOST_UPS;
+        let whole = few && all.by_ref().count() == usize::from(head.count);
+        (whole && all.rest.is_empty()).then_some(state)
     }
 
     /// Every UPS, and its variables.
     pub fn all(&self) -> impl Iterator<Item = (Ups<'a>, Variables<'a>)> + use<'a> {
-        let mut rest = self.rest;
-        (0..self.head.count).map_while(move |_| {
-            let (ups, after) = postcard::take_from_bytes::<Ups<'a>>(rest).ok()?;
-            let variables = Variables { left: ups.variables, rest: after };
-            let mut end = variables;
-            let counted = end.by_ref().count();
-            let whole = counted == usize::from(ups.variables);
-            let good = is_name(ups.name) && ups.power <= 3 && ups.variables <= 32 && whole;
-            rest = end.rest;
-            good.then_some((ups, variables))
-        })
+        All { left: self.head.count, rest: self.rest }
+    }
+}
+
+/// UPSs, still as bytes.
+struct All<'a> {
+    left: u8,
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for All<'a> {
+    type Item = (Ups<'a>, Variables<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let (ups, after) = postcard::take_from_bytes::<Ups<'a>>(self.rest).ok()?;
+        let variables = Variables { left: ups.variables, rest: after };
+        let mut end = variables;
+        let whole = end.by_ref().count() == usize::from(ups.variables);
+        let few = ups.variables <= MOST_VARIABLES && whole;
+        self.rest = end.rest;
+        (is_name(ups.name) && ups.power <= 3 && few).then_some((ups, variables))
     }
 }
 
@@ -262,8 +282,7 @@ impl<'a> Iterator for Variables<'a> {
         self.left = self.left.checked_sub(1)?;
         let ((name, value), rest) =
             postcard::take_from_bytes::<(&'a str, &'a str)>(self.rest).ok()?;
-        let printable = value.bytes().all(|byte| (0x20..0x7f).contains(&byte));
-        if !is_name(name) || value.len() > LONGEST_VALUE || !printable {
+        if !is_variable(name, value) {
             self.left = 0;
             return None;
         }
@@ -310,6 +329,57 @@ impl<'a> Writer<'a> {
     /// Takes back all after this length.
     pub fn truncate(&mut self, length: usize) {
         self.length = self.length.min(length);
+    }
+}
+
+/// Bytes in a place of fixed size: only those in use count.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Buffer {
+    bytes: Vec<u8>,
+    length: usize,
+}
+
+impl Buffer {
+    /// Empty; a datagram fits.
+    pub(super) fn new() -> Buffer {
+        Buffer { bytes: vec![0; LARGEST], length: 0 }
+    }
+
+    /// Those in use.
+    pub(super) fn used(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or(&[])
+    }
+
+    /// Those in use, to be opened in place.
+    pub(super) fn used_mut(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(..self.length).unwrap_or_default()
+    }
+
+    /// Only so many of them, from there on, stay in use.
+    pub(super) fn keep(&mut self, from: usize, length: usize) {
+        let end = from.saturating_add(length).min(self.length);
+        let from = from.min(end);
+        self.bytes.copy_within(from..end, 0);
+        self.length = end.saturating_sub(from);
+    }
+
+    /// The place, to be written anew; `write` gives how much of it is then in use.
+    pub(super) fn fill(&mut self, write: impl FnOnce(&mut [u8]) -> usize) {
+        self.length = write(&mut self.bytes).min(self.bytes.len());
+    }
+
+    /// These bytes; false: they do not fit, and nothing is in use.
+    pub(super) fn copy(&mut self, from: &[u8]) -> bool {
+        let room = self.bytes.get_mut(..from.len());
+        let fits = room.map(|room| room.copy_from_slice(from)).is_some();
+        self.length = if fits { from.len() } else { 0 };
+        fits
+    }
+}
+
+impl core::hash::Hash for Buffer {
+    fn hash<H: core::hash::Hasher>(&self, to: &mut H) {
+        self.used().hash(to);
     }
 }
 

@@ -7,7 +7,10 @@ use crate::ipc::frame::{Kind, Malformed};
 use crate::ipc::guard::{Guard, Violation};
 use crate::ipc::judge::{Judge, Tell};
 use crate::ipc::legal::Power;
-use crate::ipc::orders::{EXIT_PORTS_GONE, EXIT_UNCONFINED, GO, GO_IN_OUTAGE, KILL};
+use crate::ipc::orders::{
+    EXIT_PORTS_GONE, EXIT_SERVED, EXIT_UNCONFINED, EXIT_UNSERVED, GO, GO_IN_OUTAGE, KILL,
+};
+use crate::ipc::parting::Slaves;
 use crate::ipc::respawn::Respawn;
 use crate::ipc::told::Word;
 
@@ -111,6 +114,8 @@ pub struct Keeper {
     pub ports_gone: bool,
     /// The first generation has said all.
     pub was_known: bool,
+    /// The monitor has told other machines that this one goes down, and ended: what became of the slaves.
+    pub parted: Option<Slaves>,
 }
 
 impl Keeper {
@@ -127,6 +132,7 @@ impl Keeper {
             stale: false,
             ports_gone: false,
             was_known: false,
+            parted: None,
         }
     }
 
@@ -230,6 +236,11 @@ impl Keeper {
         }
     }
 
+    /// Writes the state file once more, for what has changed beside the judge's state.
+    pub fn record(&mut self, out: &mut impl Outside) {
+        self.stale = !out.record(self.judge.last_word(), &self.judge);
+    }
+
     /// The UPS by which it came to that.
     fn reason(&self, tell: Tell) -> usize {
         let on_battery = |power| matches!(power, Some(Power::Battery | Power::Low));
@@ -291,6 +302,11 @@ impl Keeper {
             self.stage = Stage::Gone;
             return;
         }
+        self.parted = match how.checked_sub(0x80) {
+            Some(EXIT_SERVED) => Some(Slaves::Served),
+            Some(EXIT_UNSERVED) => Some(Slaves::Missing),
+            _ => None,
+        };
         if how == 0x80 | EXIT_PORTS_GONE {
             self.ports_gone = true;
             self.stage = Stage::Pausing(now.saturating_add(PORTS_GONE));

@@ -11,6 +11,7 @@ pub mod keeper;
 pub mod legal;
 pub mod orders;
 pub mod page;
+pub mod parting;
 pub mod record;
 pub mod respawn;
 pub mod told;

@@ -19,3 +19,8 @@ pub const EXIT_UNMADE: u8 = 73;
 pub const EXIT_PANIC: u8 = 70;
 /// Exit status of a monitor all of whose ports have been gone for a minute: only root can open them anew.
 pub const EXIT_PORTS_GONE: u8 = 72;
+/// Exit status of a monitor that was told to part, and need not stay: every slave that counts said goodbye, and
+/// the time is over that it asked for.
+pub const EXIT_SERVED: u8 = 74;
+/// The same, and `slave-wait` ended before some slave had said goodbye.
+pub const EXIT_UNSERVED: u8 = 75;

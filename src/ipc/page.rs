@@ -5,6 +5,7 @@
 use core::time::Duration;
 
 use crate::ipc::legal::Power;
+use crate::ipc::parting::Call;
 use crate::ipc::told::Word;
 
 /// Numbers in the page.
@@ -34,8 +35,8 @@ pub struct Page {
     pub blind: bool,
     /// When the daemon started, a UPS had been last seen on battery.
     pub outage: bool,
-    /// Since when the master is to tell its slaves that they must shut down, and then to end.
-    pub leave: Option<Duration>,
+    /// What the monitor has to tell other machines, to end then.
+    pub call: Option<Call>,
     /// Log lines that were lost.
     pub dropped: u64,
 }
@@ -54,7 +55,7 @@ impl Page {
             u64::from(self.pid),
             u64::from(self.blind),
             u64::from(self.outage),
-            time(self.leave),
+            self.call.map_or(0, Call::number),
             self.dropped,
             // So that a page that nobody wrote is known.
             1,
@@ -79,7 +80,7 @@ impl Page {
             pid: u32::try_from(get(7)).unwrap_or(0),
             blind: get(8) != 0,
             outage: get(9) != 0,
-            leave: at(10),
+            call: Call::from_number(get(10)),
             dropped: get(11),
         })
     }

@@ -4,6 +4,7 @@
 use core::fmt::Write as _;
 
 use crate::ipc::legal::Power;
+use crate::ipc::parting::Slaves;
 use crate::ipc::told::{Told, Word};
 
 /// What this boot is: a record of another one is not ours.
@@ -33,11 +34,13 @@ pub struct Record {
     pub seen: Vec<(String, Power)>,
     /// Nothing was written in this boot before.
     pub fresh: bool,
+    /// On a master: what became of its slaves.
+    pub slaves: Option<Slaves>,
 }
 
 impl Default for Record {
     fn default() -> Record {
-        Record { told: Told::Ok, shutdown: false, seen: Vec::new(), fresh: true }
+        Record { told: Told::Ok, shutdown: false, seen: Vec::new(), fresh: true, slaves: None }
     }
 }
 
@@ -61,6 +64,8 @@ pub struct Entry<'a> {
     pub at: i64,
     /// Every UPS: name, last seen, and whether nobody sees it now.
     pub seen: &'a [(&'a str, Option<Power>, bool)],
+    /// On a master: what became of its slaves.
+    pub slaves: Option<Slaves>,
 }
 
 impl Entry<'_> {
@@ -81,6 +86,9 @@ impl Entry<'_> {
         for (name, power, blind) in self.seen {
             let power = power.map_or('?', Power::letter);
             let _ = writeln!(text, "ups {name} {power}{}", if *blind { " blind" } else { "" });
+        }
+        if let Some(slaves) = self.slaves {
+            let _ = writeln!(text, "slaves {}", slaves.word());
         }
         text.push_str("end\n");
         text
@@ -127,7 +135,15 @@ impl Record {
             Some((name.to_owned(), power))
         });
         let shutdown = text.lines().next() == Some(Word::Shutdown.text());
-        Ok(Record { told: told.ok_or(foreign)?, shutdown, seen: seen.collect(), fresh: false })
+        let slaves = [Slaves::Waiting, Slaves::Served, Slaves::Missing];
+        let slaves = slaves.into_iter().find(|all| Some(all.word()) == field(text, "slaves"));
+        Ok(Record {
+            told: told.ok_or(foreign)?,
+            shutdown,
+            seen: seen.collect(),
+            fresh: false,
+            slaves,
+        })
     }
 }
 

@@ -3,11 +3,12 @@
 use std::os::fd::RawFd;
 
 use nix::libc::{
-    FIONREAD, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PROT_EXEC, RLIMIT_NPROC, SECCOMP_SET_MODE_FILTER,
-    SIGKILL, SYS_brk, SYS_clock_gettime, SYS_clone, SYS_clone3, SYS_close, SYS_exit_group,
-    SYS_futex, SYS_gettid, SYS_ioctl, SYS_kill, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_ppoll,
-    SYS_prctl, SYS_prlimit64, SYS_read, SYS_rseq, SYS_rt_sigaction, SYS_rt_sigprocmask,
-    SYS_sched_getaffinity, SYS_seccomp, SYS_set_robust_list, SYS_sigaltstack, SYS_wait4, SYS_write,
+    FIONREAD, MSG_DONTWAIT, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PROT_EXEC, RLIMIT_NPROC,
+    SECCOMP_SET_MODE_FILTER, SIGKILL, SYS_brk, SYS_clock_gettime, SYS_clone, SYS_clone3, SYS_close,
+    SYS_exit_group, SYS_futex, SYS_getrandom, SYS_gettid, SYS_ioctl, SYS_kill, SYS_mmap,
+    SYS_mprotect, SYS_munmap, SYS_ppoll, SYS_prctl, SYS_prlimit64, SYS_read, SYS_recvfrom,
+    SYS_rseq, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_sched_getaffinity, SYS_seccomp,
+    SYS_sendmmsg, SYS_sendto, SYS_set_robust_list, SYS_sigaltstack, SYS_wait4, SYS_write,
     TIOCGICOUNT, TIOCMGET, TIOCMIWAIT,
 };
 
@@ -27,11 +28,14 @@ pub struct Fds {
     pub log: RawFd,
     /// Says that the parent wrote something on its page.
     pub news: RawFd,
+    /// UDP sockets, for slaves and masters; empty on a machine that speaks to no other.
+    pub udp: Vec<RawFd>,
 }
 
-/// All that a running monitor may do: 6 calls.
+/// All that a running monitor may do: 6 calls, and 4 more where it speaks to other machines.
 pub fn monitor(fds: &Fds) -> Allow {
-    Allow::new()
+    let list = if fds.udp.is_empty() { Allow::new() } else { network(fds) };
+    list
         // The modem lines, and how often they changed.
         .on(SYS_ioctl, &fds.ttys, &[command(TIOCMGET)])
         .on(SYS_ioctl, &fds.ttys, &[command(TIOCMIWAIT)])
@@ -45,6 +49,19 @@ pub fn monitor(fds: &Fds) -> Allow {
         // Only with a clock source that the vDSO cannot read (hpet).
         .any(SYS_clock_gettime)
         .any(SYS_exit_group)
+}
+
+/// What UDP needs. Addresses cannot be filtered; the sockets were made and bound before the fork, no other can
+/// be made, and no descriptor can come in or go out through one of the internet's.
+fn network(fds: &Fds) -> Allow {
+    let flags = Arg::Is(3, bits(MSG_DONTWAIT));
+    Allow::new()
+        .on(SYS_recvfrom, &fds.udp, &[Arg::Is(3, 0)])
+        .on(SYS_sendto, &fds.udp, &[flags])
+        // A change, sealed once, to many slaves in one call.
+        .on(SYS_sendmmsg, &fds.udp, &[flags])
+        // The session, and a nonce for each poll.
+        .any(SYS_getrandom)
 }
 
 /// The warden: what a monitor may do, because its children inherit this list; forking and killing; and

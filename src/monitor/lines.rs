@@ -9,8 +9,10 @@ use nix::errno::Errno;
 use nix::libc::{TIOCM_CAR, TIOCM_CTS, TIOCM_DSR, TIOCM_RNG};
 
 use crate::config::wiring::{Status, Wiring};
+use crate::fleet::master::Seen;
 use crate::ipc::frame::Kind;
 use crate::ipc::legal::Power;
+use crate::monitor::memory::Memory;
 use crate::monitor::power::{self, Ups};
 use crate::monitor::voice::Voice;
 use crate::monitor::waiter::Edge;
@@ -21,8 +23,6 @@ use crate::sys::tty::Lines;
 const POLL: Duration = Duration::from_millis(50);
 /// ... where the port is gone, and where the ring indicator counts (one edge has no interrupt).
 const POLL_SLOWLY: Duration = Duration::from_secs(1);
-/// No outage lasts longer than this in our memory.
-const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A UPS in the jail.
 #[derive(Debug)]
@@ -39,7 +39,9 @@ pub(super) struct Watched<'a> {
     /// Low on mains has been said.
     low_said: bool,
     error: Option<Errno>,
-    memory: [Option<&'static AtomicU64>; 2],
+    memory: Memory,
+    /// By NUT's names.
+    variables: [(&'static str, &'static str); 1],
 }
 
 impl<'a> Watched<'a> {
@@ -51,7 +53,8 @@ impl<'a> Watched<'a> {
         memory: [Option<&'static AtomicU64>; 2],
         now: Duration,
     ) -> Watched<'a> {
-        let spent = remembered(memory, now);
+        let memory = Memory::new(memory);
+        let spent = memory.spent(now);
         Watched {
             name,
             tty,
@@ -63,6 +66,7 @@ impl<'a> Watched<'a> {
             low_said: false,
             error: None,
             memory,
+            variables: [("ups.status", "")],
         }
     }
 
@@ -98,7 +102,8 @@ impl<'a> Watched<'a> {
             self.say(now, kind, voice);
         }
         self.notice_low(voice);
-        self.remember(now);
+        self.variables = [("ups.status", status_words(self.ups.reported()))];
+        self.memory.remember(now, &self.ups);
     }
 
     /// When to look again if nothing pokes.
@@ -122,6 +127,17 @@ impl<'a> Watched<'a> {
     /// The parent knows it to be on mains.
     pub(super) fn on_mains(&self) -> bool {
         self.ups.reported() == Some(Power::Mains)
+    }
+
+    /// As slaves hear of it.
+    pub(super) fn seen(&self, now: Duration) -> Seen<'_> {
+        Seen {
+            name: self.name,
+            power: self.ups.reported(),
+            lost: self.ups.is_lost(),
+            spent: self.ups.spent(now),
+            variables: &self.variables,
+        }
     }
 
     fn say(&self, now: Duration, kind: Kind, voice: &mut Voice<'_>) {
@@ -151,31 +167,16 @@ impl<'a> Watched<'a> {
         }
         self.low_said = low;
     }
-
-    /// Leaves the time on battery to the next monitor, should this one die.
-    fn remember(&self, now: Duration) {
-        let spent = self.ups.spent(now);
-        let [Some(word), Some(at)] = self.memory else {
-            return;
-        };
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        word.store(millis(spent), Ordering::Relaxed);
-        at.store(if self.ups.on_battery() { millis(now) } else { 0 }, Ordering::Relaxed);
-    }
 }
 
-/// What the monitor before left. It may have been hostile, but can do no more with this than it could
-/// with an `S`, or by keeping silent.
-fn remembered(memory: [Option<&'static AtomicU64>; 2], now: Duration) -> Duration {
-    let [Some(word), Some(at)] = memory else {
-        return Duration::ZERO;
-    };
-    let spent = Duration::from_millis(word.load(Ordering::Relaxed)).min(LONGEST);
-    let running = match at.load(Ordering::Relaxed) {
-        0 => Duration::ZERO,
-        at => now.saturating_sub(Duration::from_millis(at)),
-    };
-    spent.saturating_add(running).min(LONGEST)
+/// In NUT's words.
+pub(super) fn status_words(power: Option<Power>) -> &'static str {
+    match power {
+        None => "",
+        Some(Power::Mains) => "OL",
+        Some(Power::Battery) => "OB",
+        Some(Power::Low) => "OB LB",
+    }
 }
 
 /// Why an event is told, for the log.

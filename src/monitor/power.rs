@@ -65,6 +65,15 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// Of this UPS, which another machine watches: that one has settled and debounced what it says.
+    pub fn distant(ups: &config::Ups) -> Settings {
+        let zero = Duration::ZERO;
+        let lines = Settings::new(ups, zero);
+        Settings { settled_at: zero, settle: zero, debounce: zero, low_after: zero, ..lines }
+    }
+}
+
 /// The machine for one UPS.
 #[derive(Clone, Debug, Hash)]
 pub struct Ups {
@@ -125,7 +134,33 @@ impl Ups {
             self.moved = now;
         }
         let status = self.set.wiring.status(inputs);
-        self.debounce.reading(now, status);
+        self.take(now, Some(status), may_speak, emit);
+    }
+
+    /// As [`Ups::step`], for a source that says the status itself; `None`: it has said nothing yet.
+    pub fn step_status(
+        &mut self,
+        now: Duration,
+        status: Option<Status>,
+        may_speak: bool,
+        emit: Emit<'_>,
+    ) {
+        self.began.get_or_insert(now);
+        self.take(now, status, may_speak, emit);
+    }
+
+    /// The source demands a shutdown of the machine.
+    pub fn demand(&mut self, emit: Emit<'_>) {
+        if !self.shutdown {
+            self.shutdown = true;
+            emit(Kind::Shutdown);
+        }
+    }
+
+    fn take(&mut self, now: Duration, status: Option<Status>, may_speak: bool, emit: Emit<'_>) {
+        if let Some(status) = status {
+            self.debounce.reading(now, status);
+        }
         if let Some(status) = self.settled(now).then(|| self.debounce.status(now)).flatten() {
             self.believe(now, status);
         }
@@ -324,8 +359,7 @@ impl Ups {
             self.spent = Duration::ZERO;
         }
         if self.shutdown_at().is_some_and(|at| now >= at) {
-            self.shutdown = true;
-            emit(Kind::Shutdown);
+            self.demand(emit);
         }
     }
 }

@@ -473,3 +473,58 @@ fn what_is_only_watched_shuts_nothing_down() {
     assert_eq!(of(""), Some(ms(300_000)));
     assert_eq!(of("ups b\nwatch ttyS1\npower 0"), None);
 }
+
+/// What a source that says its status itself emits at these times (ms).
+fn said(set: Settings, steps: &[(u64, Option<Status>)]) -> Vec<(u64, Kind)> {
+    let mut ups = Ups::new(set);
+    let mut all = Vec::new();
+    for (ms, status) in steps {
+        ups.step_status(Duration::from_millis(*ms), *status, true, &mut |kind| {
+            all.push((*ms, kind))
+        });
+    }
+    all
+}
+
+#[test]
+fn a_source_that_says_nothing_is_lost_and_comes_with_its_state() {
+    let steps = [
+        (0, None),
+        (699, None),
+        (701, None),
+        (900, Some(Status::Battery)),
+        (901, Some(Status::Low)),
+    ];
+    let expected = [(701, Kind::Lost), (900, Kind::Restored), (900, Kind::Fail), (901, Kind::Low)];
+    assert_eq!(said(Settings::default(), &steps), expected);
+}
+
+#[test]
+fn a_source_is_believed_at_once_and_delayed_as_a_line_is() {
+    let steps = [
+        (0, Some(Status::Mains)),
+        (10, Some(Status::Battery)),
+        (300, Some(Status::Battery)),
+        (600, Some(Status::Lost)),
+    ];
+    assert_eq!(
+        said(Settings::default(), &steps),
+        [(0, Kind::Ok), (10, Kind::Fail), (600, Kind::Lost)]
+    );
+    let set = Settings { fail_after: Duration::from_millis(250), ..Settings::default() };
+    assert_eq!(said(set, &steps), [(0, Kind::Ok), (300, Kind::Fail), (600, Kind::Lost)]);
+}
+
+#[test]
+fn a_demanded_shutdown_is_said_once_and_not_again_by_the_clock() {
+    let set = Settings { shutdown_after: Some(Duration::from_secs(1)), ..Settings::default() };
+    let mut ups = Ups::new(set);
+    let mut all = Vec::new();
+    ups.step_status(Duration::ZERO, Some(Status::Battery), true, &mut |kind| all.push(kind));
+    ups.demand(&mut |kind| all.push(kind));
+    ups.demand(&mut |kind| all.push(kind));
+    ups.step_status(Duration::from_secs(2), Some(Status::Battery), true, &mut |kind| {
+        all.push(kind)
+    });
+    assert_eq!(all, [Kind::Fail, Kind::Shutdown]);
+}

@@ -8,7 +8,9 @@ use nix::poll::{PollFd, PollFlags};
 use crate::ipc::guard::alive_interval;
 use crate::ipc::orders::{EXIT_PANIC, EXIT_PORTS_GONE, EXIT_UNCONFINED};
 use crate::monitor::lines::Watched;
+use crate::monitor::net::{self, Net};
 use crate::monitor::power;
+use crate::monitor::remote::Remote;
 use crate::monitor::voice::{self, Voice};
 use crate::monitor::waiter::{self, Edge};
 use crate::monitor::warden::Cell;
@@ -18,6 +20,9 @@ use crate::sys::{at, confine, filter, now, process, raw};
 const AGAIN: [Duration; 3] =
     [Duration::from_millis(20), Duration::from_millis(100), Duration::from_millis(250)];
 
+/// More descriptors than the configuration can ask for: two pipes, an eventfd, and sockets.
+const MOST_FDS: usize = 64;
+
 /// With every port gone for so long this monitor has nothing left to watch.
 const GONE: Duration = Duration::from_secs(60);
 
@@ -25,15 +30,15 @@ const GONE: Duration = Duration::from_secs(60);
 pub(super) fn main(cell: &'static Cell, outage: bool) -> ! {
     process::name(c"upsentry-mon");
     speak_of_panics(cell);
-    let watched = enter(cell).and_then(|edges| {
-        let watched = all(cell, edges, outage);
+    let all = enter(cell).and_then(|edges| {
+        let all = All::new(cell, edges, outage)?;
         // The last doors, behind all threads; nothing is allocated from here on.
         confine::no_more_processes()?;
         filter::install(&cell.program)?;
-        Ok(watched)
+        Ok(all)
     });
-    match watched {
-        Ok(mut watched) => watch(cell, &mut watched),
+    match all {
+        Ok(mut all) => watch(cell, &mut all),
         Err(error) => {
             voice::log(&cell.log, 0, format_args!("the monitor cannot be confined: {error}"));
             raw::exit(i32::from(EXIT_UNCONFINED))
@@ -76,40 +81,90 @@ fn speak_of_panics(cell: &'static Cell) {
     }));
 }
 
-/// Every UPS, with what the monitor before left of it.
-fn all(cell: &'static Cell, edges: &'static [Edge], outage: bool) -> Vec<Watched<'static>> {
-    let start = now();
-    let mut memory = cell.memory.iter();
-    let watched = cell.lines.iter().zip(edges).map(|(line, edge)| {
-        let settings = power::Settings { in_outage: outage, ..line.settings };
-        let memory = [memory.next(), memory.next()];
-        Watched::new(&line.name, line.tty.as_ref(), settings, edge, memory, start)
-    });
-    watched.collect()
+/// Everything that is watched, and who is told.
+struct All {
+    lines: Vec<Watched<'static>>,
+    remotes: Vec<Remote<'static>>,
+    net: Option<Net<'static>>,
 }
 
-fn watch(cell: &Cell, watched: &mut [Watched<'_>]) -> ! {
+impl All {
+    /// With what the monitor before left of each UPS.
+    fn new(cell: &'static Cell, edges: &'static [Edge], outage: bool) -> Result<All, String> {
+        let start = now();
+        let mut memory = cell.memory.iter();
+        let lines = cell.lines.iter().zip(edges).map(|(line, edge)| {
+            let settings = power::Settings { in_outage: outage, ..line.settings };
+            let memory = [memory.next(), memory.next()];
+            Watched::new(&line.name, line.tty.as_ref(), settings, edge, memory, start)
+        });
+        let lines = lines.collect();
+        let mut remotes = Vec::new();
+        for (plan, network) in cell.distant.iter().zip(cell.network.iter().cycle()) {
+            let slave = net::slave(plan, network, start)?;
+            let memory = [memory.next(), memory.next()];
+            let settings = power::Settings { settled_at: start, ..plan.settings };
+            remotes.push(Remote::new(&plan.name, &plan.host, slave, settings, memory, start));
+        }
+        let net = cell.network.as_ref().map(Net::new).transpose()?;
+        Ok(All { lines, remotes, net })
+    }
+
+    /// Looks at everything, says what follows, and does a part of what there is to do on the network; true: a
+    /// line has moved.
+    fn look(&mut self, time: Duration, voice: &mut Voice<'_>) -> bool {
+        let mut moved = false;
+        for one in &mut self.lines {
+            let woken = one.woken();
+            moved |= woken;
+            one.look(time, woken, voice);
+        }
+        if let Some(net) = &mut self.net {
+            net.receive(time, &mut self.remotes);
+        }
+        for remote in &mut self.remotes {
+            remote.look(time, voice);
+        }
+        if let Some(net) = &mut self.net {
+            let lines = self.lines.iter().map(|one| one.seen(time));
+            net.send(time, lines, &mut self.remotes);
+        }
+        moved
+    }
+
+    fn next(&self, time: Duration) -> Option<Duration> {
+        let lines = self.lines.iter().filter_map(|one| one.next(time));
+        let remotes = self.remotes.iter().filter_map(|one| one.next(time));
+        let net = self.net.as_ref().and_then(|net| net.next(time, &self.remotes));
+        lines.chain(remotes).chain(net).min()
+    }
+
+    fn calm(&self) -> bool {
+        self.lines.iter().all(Watched::on_mains) && self.remotes.iter().all(Remote::on_mains)
+    }
+
+    /// No port is left, and nothing else is watched.
+    fn gone(&self) -> bool {
+        self.remotes.is_empty() && self.lines.iter().all(Watched::port_gone)
+    }
+}
+
+fn watch(cell: &Cell, all: &mut All) -> ! {
     let start = now();
     let mut voice = Voice::new(&cell.events, &cell.log, start);
-    let first = cell.lines.first().map_or("", |line| line.name.as_str());
     let mut again = [None; AGAIN.len()];
     let mut alive_at = start;
     let mut gone_since = None;
     loop {
         let time = now();
-        for one in watched.iter_mut() {
-            let woken = one.woken();
-            if woken {
-                again = AGAIN.map(|delay| Some(time.saturating_add(delay)));
-            }
-            one.look(time, woken, &mut voice);
+        if all.look(time, &mut voice) {
+            again = AGAIN.map(|delay| Some(time.saturating_add(delay)));
         }
-        leave_if_gone(&mut gone_since, time, watched, &cell.log);
-        let calm = watched.iter().all(Watched::on_mains);
+        leave_if_gone(&mut gone_since, time, all.gone(), &cell.log);
         // Sooner when an outage began since the last sign of life.
-        let interval = alive_interval(calm);
+        let interval = alive_interval(all.calm());
         if time >= alive_at {
-            voice.alive(first);
+            voice.alive(&cell.first);
             alive_at = time.saturating_add(interval);
         }
         alive_at = alive_at.min(time.saturating_add(interval));
@@ -117,22 +172,15 @@ fn watch(cell: &Cell, watched: &mut [Watched<'_>]) -> ! {
             *at = at.filter(|at| *at > time);
         }
         let quiet = (!voice.may_speak(time)).then(|| Voice::again(time));
-        let lines = watched.iter().filter_map(|one| one.next(time));
-        let times = lines.chain(again.into_iter().flatten()).chain(quiet).chain([alive_at]);
-        let deadline = times.min().unwrap_or(alive_at);
-        sleep(cell, deadline.saturating_sub(now()));
+        let times = all.next(time).into_iter().chain(again.into_iter().flatten()).chain(quiet);
+        let deadline = times.chain([alive_at]).min().unwrap_or(alive_at);
+        sleep(cell, all.net.as_ref(), deadline.saturating_sub(now()));
     }
 }
 
 /// Says so by its exit status that every port is gone: where somebody restarts the daemon, a new start finds
 /// the device when it is plugged in again.
-fn leave_if_gone(
-    since: &mut Option<Duration>,
-    time: Duration,
-    watched: &[Watched<'_>],
-    log: &OwnedFd,
-) {
-    let gone = watched.iter().all(Watched::port_gone);
+fn leave_if_gone(since: &mut Option<Duration>, time: Duration, gone: bool, log: &OwnedFd) {
     let began = *since.get_or_insert(time);
     if !gone {
         *since = None;
@@ -142,26 +190,37 @@ fn leave_if_gone(
     }
 }
 
-/// Sleeps until a poke, or for so long. Ends the process when the parent is gone.
-fn sleep(cell: &Cell, timeout: Duration) {
-    let mut fds = [
-        PollFd::new(cell.poke.as_fd(), PollFlags::POLLIN),
-        PollFd::new(cell.view.news(), PollFlags::POLLIN),
-        PollFd::new(cell.events.as_fd(), PollFlags::empty()),
-        PollFd::new(cell.log.as_fd(), PollFlags::empty()),
+/// Sleeps until something comes, or for so long. Ends the process when the parent is gone.
+fn sleep(cell: &Cell, net: Option<&Net<'_>>, timeout: Duration) {
+    let none = PollFlags::empty();
+    let own = [
+        (cell.poke.as_fd(), PollFlags::POLLIN),
+        (cell.view.news(), PollFlags::POLLIN),
+        (cell.events.as_fd(), none),
+        (cell.log.as_fd(), none),
     ];
-    if let Err(error) = process::wait(&mut fds, Some(timeout)) {
+    let sockets = net.into_iter().flat_map(Net::sockets).map(|fd| (fd, PollFlags::POLLIN));
+    let mut count = 0;
+    let mut all = own.into_iter().chain(sockets).inspect(|_| count += 1);
+    let mut fds: [PollFd<'_>; MOST_FDS] = core::array::from_fn(|_| {
+        let (fd, flags) = all.next().unwrap_or((cell.poke.as_fd(), none));
+        PollFd::new(fd, flags)
+    });
+    drop(all);
+    let fds = fds.get_mut(..count).unwrap_or_default();
+    if let Err(error) = process::wait(fds, Some(timeout)) {
         fail(cell, "poll", error);
     }
-    let [poke, news, pipes @ ..] = &fds;
-    if pipes.iter().any(|pipe| pipe.any().unwrap_or(true)) {
+    let mut came = fds.iter().map(|fd| fd.any().unwrap_or(true));
+    let (poked, told) = (came.next().unwrap_or(false), came.next().unwrap_or(false));
+    if came.take(2).any(|gone| gone) {
         raw::exit(0);
     }
-    for (fd, event) in [(poke, cell.poke.as_fd()), (news, cell.view.news())] {
-        if fd.any().unwrap_or(false) {
-            // Else it would stay readable.
-            drain(event).unwrap_or_else(|error| fail(cell, "eventfd", error));
-        }
+    for (_, event) in
+        [(poked, cell.poke.as_fd()), (told, cell.view.news())].iter().filter(|(is, _)| *is)
+    {
+        // Else it would stay readable.
+        drain(*event).unwrap_or_else(|error| fail(cell, "eventfd", error));
     }
 }
 

@@ -15,7 +15,7 @@ use seccompiler::BpfProgram;
 
 use crate::ipc::orders::{DEAD, EXIT_UNMADE, GO, GO_IN_OUTAGE, KILL, READY};
 use crate::monitor::filter::{self, Fds};
-use crate::monitor::{Line, Plan, run};
+use crate::monitor::{Distant, Line, Network, Plan, run};
 use crate::sys::board::View;
 use crate::sys::cage::Cage;
 use crate::sys::confine::{MEMORY, Walls, confine};
@@ -25,7 +25,10 @@ use crate::sys::{at, filter as seccomp, process, raw};
 /// What the warden keeps for its monitors.
 #[derive(Debug)]
 pub(super) struct Cell {
+    pub(super) first: String,
     pub(super) lines: Vec<Line>,
+    pub(super) distant: Vec<Distant>,
+    pub(super) network: Option<Network>,
     pub(super) events: OwnedFd,
     pub(super) log: OwnedFd,
     pub(super) poke: EventFd,
@@ -73,6 +76,12 @@ fn enter(plan: Plan) -> Result<Cell, String> {
         events: plan.cage.events.as_raw_fd(),
         log: plan.cage.log.as_raw_fd(),
         news: plan.cage.notices.news.as_raw_fd(),
+        udp: plan
+            .network
+            .iter()
+            .flat_map(Network::sockets)
+            .map(|udp| udp.as_fd().as_raw_fd())
+            .collect(),
     };
     let words = plan.cage.notices.map()?;
     let program = filter::monitor(&fds).compile()?;
@@ -81,11 +90,25 @@ fn enter(plan: Plan) -> Result<Cell, String> {
         core::mem::forget(plan);
         return Err(error);
     }
-    let Plan { lines, cage: Cage { events, log, link, notices, null, .. } } = plan;
+    let Plan { first, lines, distant, network, cage } = plan;
+    let Cage { events, log, link, notices, null, .. } = cage;
     // Closed with everything else; their owners must not close those numbers again.
     core::mem::forget((null, notices.page));
     let view = View::new(words, notices.news);
-    Ok(Cell { lines, events, log, poke, view, link, children, program, memory })
+    Ok(Cell {
+        first,
+        lines,
+        distant,
+        network,
+        events,
+        log,
+        poke,
+        view,
+        link,
+        children,
+        program,
+        memory,
+    })
 }
 
 /// The walls and the warden's list. Standard error is the starting terminal until the last but one
@@ -99,6 +122,7 @@ fn lock(plan: &Plan, fds: &Fds, children: RawFd) -> Result<(), String> {
     let stderr = null.try_clone_to_owned().map_err(|error| format!("stderr: {error}"))?;
     let standard = [0, 1, 2, stderr.as_raw_fd()];
     let more = [fds.poke, fds.events, fds.log, fds.news, link, children];
+    let more = more.into_iter().chain(fds.udp.iter().copied());
     let keep = standard.into_iter().chain(more).chain(fds.ttys.iter().copied());
     raw::one_arena();
     confine(&Walls {

@@ -100,7 +100,7 @@ impl Opened {
     fn try_absent(&mut self, config: &Config, loud: Option<Duration>) -> bool {
         let mut found = false;
         for (ups, tty) in config.ups.iter().zip(&mut self.ttys).filter(|(_, tty)| tty.is_none()) {
-            let Watch::Line(device) = &ups.watch;
+            let Watch::Line(device) = &ups.watch else { continue };
             let (name, path) = (&ups.name, device.display());
             match port::watch(device, ups.init) {
                 Ok(port) => {

@@ -154,7 +154,7 @@ fn jail(config: &Config) -> String {
 
 fn devices(remarks: &mut Vec<String>, config: &Config) {
     for ups in &config.ups {
-        let Watch::Line(device) = &ups.watch;
+        let Watch::Line(device) = &ups.watch else { continue };
         if !Path::new(device).exists() {
             remarks.push(format!(
                 "{}:{}: warning: {} is not there now",

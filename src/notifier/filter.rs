@@ -5,8 +5,8 @@ use std::os::fd::RawFd;
 use nix::libc::{
     AT_EMPTY_PATH, F_GETFD, PROT_EXEC, SIGPWR, SYS_brk, SYS_clock_gettime, SYS_close,
     SYS_exit_group, SYS_fcntl, SYS_fstat, SYS_ftruncate, SYS_kill, SYS_mmap, SYS_mremap,
-    SYS_munmap, SYS_newfstatat, SYS_openat, SYS_ppoll, SYS_pwrite64, SYS_read, SYS_renameat,
-    SYS_sendto, SYS_shutdown, SYS_write,
+    SYS_munmap, SYS_newfstatat, SYS_openat, SYS_ppoll, SYS_pread64, SYS_pwrite64, SYS_read,
+    SYS_renameat, SYS_sendto, SYS_shutdown, SYS_write,
 };
 
 use crate::sys::filter::{Allow, Arg};
@@ -25,6 +25,8 @@ pub struct Fds {
     pub write: Vec<RawFd>,
     /// Init's FIFO: is it still linked?
     pub stat: Vec<RawFd>,
+    /// Process 1's command line, for the runlevel; only where there are other machines to tell.
+    pub pread: Vec<RawFd>,
     /// The state file, the history.
     pub pwrite: Vec<RawFd>,
     /// The pid file, emptied at the end.
@@ -45,6 +47,7 @@ pub fn parent(fds: &Fds) -> Allow {
         // fstat(3) is the one or the other, by C library.
         .on(SYS_fstat, &fds.stat, &[])
         .on(SYS_newfstatat, &fds.stat, &[empty_path])
+        .on(SYS_pread64, &fds.pread, &[])
         .on(SYS_pwrite64, &fds.pwrite, &[])
         .on(SYS_ftruncate, &fds.truncate, &[])
         .on(SYS_sendto, &fds.send, &[])

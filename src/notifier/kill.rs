@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::config::wiring::{Status, Wiring};
 use crate::config::{Config, Kill, Ups, Watch};
-use crate::notifier::port;
+use crate::ipc::parting::Slaves;
+use crate::notifier::{port, state};
 use crate::sys::text::show;
 use crate::sys::tty::{Lines, drive};
 use crate::sys::{now, process, raw};
@@ -15,10 +16,12 @@ use crate::sys::{now, process, raw};
 const SENT: u8 = 0;
 /// The mains is on, or there is no line to drive.
 const NOT_SENT: u8 = 3;
+/// On battery, but slaves may still be up on the same UPS.
+const NOT_SERVED: u8 = 4;
 
 /// Sends the kill signal to every UPS that is on battery, one after the other; leaves the lines so.
 /// 0: sent to at least one and failed on none; 3: to none, because the mains is on or no line is there
-/// to drive.
+/// to drive; 4: to none, because the daemon has not seen all slaves go.
 ///
 /// # Errors
 /// A port could not be used.
@@ -28,22 +31,39 @@ pub fn run(config: &Config) -> Result<u8, String> {
     }
     let mut failed = Vec::new();
     let mut status = NOT_SENT;
+    let unserved = unserved(config);
     for ups in &config.ups {
-        match one(config, ups) {
-            Ok(true) => status = SENT,
-            Ok(false) => {}
+        match one(config, ups, unserved) {
+            Ok(NOT_SENT) => {}
+            Ok(other) => status = other,
             Err(error) => failed.push(error),
         }
     }
     if failed.is_empty() { Ok(status) } else { Err(failed.join("\nupsentry: ")) }
 }
 
-fn one(config: &Config, ups: &Ups) -> Result<bool, String> {
+/// Why slaves may still be up; `None`: the daemon saw them go in this boot, or there are none.
+fn unserved(config: &Config) -> Option<&'static str> {
+    if !config.is_master() {
+        return None;
+    }
+    match state::of_this_boot(&config.state_file).and_then(|record| record.slaves) {
+        Some(Slaves::Served) => None,
+        Some(Slaves::Missing) => Some("some slave did not say goodbye within `slave-wait'"),
+        Some(Slaves::Waiting) => Some("the slaves were not told to shut down"),
+        None => Some("what became of the slaves is not in the state file"),
+    }
+}
+
+fn one(config: &Config, ups: &Ups, unserved: Option<&str>) -> Result<u8, String> {
     let name = &ups.name;
-    let Watch::Line(path) = &ups.watch;
+    let Watch::Line(path) = &ups.watch else {
+        show(format_args!("upsentry -k: {name}: not sent: another machine drives it"));
+        return Ok(NOT_SENT);
+    };
     let Some(kill) = ups.kill else {
         show(format_args!("upsentry -k: {name}: not sent: no line to drive (no kill given)"));
-        return Ok(false);
+        return Ok(NOT_SENT);
     };
     let fault = |error: &dyn core::fmt::Display| format!("-k: {name}: {}: {error}", path.display());
     let tty = port::seize(path, ups.init).map_err(|error| fault(&error))?;
@@ -54,16 +74,20 @@ fn one(config: &Config, ups: &Ups) -> Result<bool, String> {
         show(format_args!(
             "upsentry -k: {name}: {shown}: not sent: mains is on, or the cable is not there"
         ));
-        return Ok(false);
+        return Ok(NOT_SENT);
     }
     let word = if status == Status::Low { "LOW" } else { "FAIL" };
+    if let Some(why) = unserved {
+        show(format_args!("upsentry -k: {name}: {shown} = {word}: not sent: {why}"));
+        return Ok(NOT_SERVED);
+    }
     show(format_args!(
         "upsentry -k: {name}: {shown} = {word}: {}, held {:?}",
         Sending(kill),
         config.kill_hold
     ));
     send(tty, kill, config.kill_hold).map_err(|error| fault(&error))?;
-    Ok(true)
+    Ok(SENT)
 }
 
 /// Waits until the cable's electronics are powered and the inputs stand still.

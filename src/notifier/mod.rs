@@ -4,11 +4,13 @@
 mod absent;
 pub mod check;
 mod chronicle;
+mod farewell;
 pub mod filter;
 mod hand;
 pub mod kill;
 mod link;
 pub mod logging;
+mod net;
 mod notice;
 mod open;
 mod parent;
@@ -22,4 +24,5 @@ mod trouble;
 pub mod users;
 pub mod via;
 
+pub use net::Net;
 pub use start::{Enter, Jail, Mode, judge, run};

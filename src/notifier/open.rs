@@ -43,6 +43,8 @@ pub(super) struct Opened {
     /// `Err`: why none is kept.
     pub(super) history: Result<History, String>,
     pub(super) null: OwnedFd,
+    /// Process 1's command line, where sysvinit says the runlevel.
+    pub(super) title: Option<File>,
 }
 
 impl Opened {
@@ -78,7 +80,8 @@ impl Opened {
         let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null");
         let null = null.map_err(|error| format!("/dev/null: {error}"))?.into();
         let history = History::open(&config.history_file);
-        Ok(Opened { route, users, ttys, set_at, fifo, state, record, history, null })
+        let title = config.speaks().then(|| File::open("/proc/1/cmdline").ok()).flatten();
+        Ok(Opened { route, users, ttys, set_at, fifo, state, record, history, null, title })
     }
 }
 
@@ -124,7 +127,7 @@ impl Opened {
 }
 
 fn open_port(ups: &Ups) -> Result<Option<OwnedFd>, String> {
-    let Watch::Line(path) = &ups.watch;
+    let Watch::Line(path) = &ups.watch else { return Ok(None) };
     match port::watch(path, ups.init) {
         Ok(tty) => Ok(Some(tty)),
         Err(Problem::Absent) => Ok(None),

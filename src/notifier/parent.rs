@@ -17,9 +17,11 @@ use crate::ipc::judge::{Judge, Tell};
 use crate::ipc::keeper::{AGAIN, Keeper, Note, Outside, Said, Stage};
 use crate::ipc::legal::Power;
 use crate::ipc::orders::{EXIT_UNMADE, KILL};
+use crate::ipc::parting::Slaves;
 use crate::ipc::record::Entry;
 use crate::ipc::told::Word;
 use crate::notifier::chronicle::{Chronicle, Said as History};
+use crate::notifier::farewell::Farewell;
 use crate::notifier::filter::Fds;
 use crate::notifier::link::{Gate, Link, discard};
 use crate::notifier::logging::{ALERT, EMERG, NOTICE, Sink, WARNING, say};
@@ -43,6 +45,8 @@ pub(super) struct Ends {
     pub(super) state: StateFile,
     pub(super) chronicle: Option<Chronicle>,
     pub(super) notice: Notice,
+    /// On a master: what became of its slaves.
+    pub(super) slaves: Option<Slaves>,
 }
 
 /// Everything that the parent holds.
@@ -52,6 +56,7 @@ pub(super) struct Parent {
     pub(super) ends: Ends,
     pub(super) pid_file: Option<File>,
     pub(super) signals: SignalFd,
+    pub(super) farewell: Farewell,
     pub(super) sink: &'static Sink,
     /// Says to the command line that the start is over; taken once it has been said.
     pub(super) started: Option<OwnedFd>,
@@ -103,6 +108,7 @@ impl Parent {
                 .chain(history.map(|[_, to, _]| to))
                 .collect(),
             stat: fifo.into_iter().collect(),
+            pread: self.farewell.descriptor().into_iter().collect(),
             pwrite: [ends.state.fd().as_raw_fd()]
                 .into_iter()
                 .chain(history.map(|[_, _, file]| file))
@@ -143,7 +149,8 @@ impl Parent {
             chronicle.write(time);
         }
         self.report(time);
-        self.signalled().or_else(|| self.trouble(time))
+        let parted = self.parted(time);
+        parted.or_else(|| self.signalled(time)).or_else(|| self.trouble(time))
     }
 
     /// Says once that the start is over.
@@ -167,7 +174,7 @@ impl Parent {
         }
     }
 
-    fn signalled(&mut self) -> Option<End> {
+    fn signalled(&mut self, time: Duration) -> Option<End> {
         while let Ok(Some(info)) = self.signals.read_signal() {
             match i32::try_from(info.ssi_signo)
                 .ok()
@@ -177,8 +184,9 @@ impl Parent {
                     say(NOTICE, format_args!("SIGHUP: nothing is read again; restart to reload"));
                 }
                 Some(signal) => {
-                    say(NOTICE, format_args!("{signal}: stopping; init is told nothing"));
-                    return Some(End::Stopped);
+                    if let Some(end) = self.stop(time, signal.as_str()) {
+                        return Some(end);
+                    }
                 }
                 None => {}
             }
@@ -195,7 +203,8 @@ impl Parent {
         let late = if self.keeper.was_known { time } else { late };
         let start = self.started.as_ref().map(|_| late.max(time.saturating_add(AGAIN)));
         let times = [next, start, ends.gate.next(), ends.teller.next(), self.blind_at];
-        let times = times.into_iter().chain([self.remind_at, ends.gate.dropped_at]).flatten();
+        let more = [self.remind_at, ends.gate.dropped_at, self.farewell.until];
+        let times = times.into_iter().chain(more).flatten();
         let timeout = times.min().map(|at| at.saturating_sub(now()));
         let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         if self.keeper.stage != Stage::Gone {
@@ -331,7 +340,7 @@ impl Ends {
         let feeds = judge.feeds().iter().zip(&self.names);
         let seen = feeds.map(|(feed, name)| (name.as_str(), feed.last, feed.blind_since.is_some()));
         let seen: Vec<_> = seen.collect();
-        write(Entry { now: word, told: judge.last_told(), at, seen: &seen })
+        write(Entry { now: word, told: judge.last_told(), at, seen: &seen, slaves: self.slaves })
     }
 
     fn say_told(&self, tell: Tell) {

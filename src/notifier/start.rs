@@ -14,14 +14,17 @@ use crate::config::{Action, Config, Via, Watch};
 use crate::ipc::guard::Guard;
 use crate::ipc::judge::{self, Feed, FeedSettings, Judge};
 use crate::ipc::keeper::Keeper;
+use crate::ipc::parting::Slaves;
 use crate::ipc::record::Record;
 use crate::ipc::told::Told;
 use crate::notifier::absent::{self, Part};
 use crate::notifier::chronicle::Chronicle;
+use crate::notifier::farewell::{Farewell, level};
 use crate::notifier::filter;
 use crate::notifier::hand::Hand;
 use crate::notifier::link::{Gate, Link};
 use crate::notifier::logging::{ALERT, EMERG, NOTICE, Sink, WARNING, say};
+use crate::notifier::net::Net;
 use crate::notifier::notice::Notice;
 use crate::notifier::open::{self, Opened};
 use crate::notifier::parent::{Ends, Parent};
@@ -54,6 +57,8 @@ pub struct Jail {
     pub ttys: Vec<Option<OwnedFd>>,
     /// On the monotonic clock, when the lines were set.
     pub set_at: Duration,
+    /// Sockets, addresses and keys.
+    pub net: Net,
     /// All else that it is left.
     pub cage: Cage,
 }
@@ -152,7 +157,7 @@ fn greet(config: &Config, opened: &Opened, doubts: &[String], sink: &Sink) {
         say(WARNING, format_args!("{error}; no history is kept"));
     }
     for (ups, _) in config.ups.iter().zip(&opened.ttys).filter(|(_, tty)| tty.is_none()) {
-        let Watch::Line(path) = &ups.watch;
+        let Watch::Line(path) = &ups.watch else { continue };
         let (name, path) = (&ups.name, path.display());
         let line = format!("{name}: {path}: no such device now; it counts as lost");
         say(ALERT, format_args!("{line}"));
@@ -241,6 +246,7 @@ fn fork_warden(
             Jail {
                 ttys,
                 set_at: opened.set_at,
+                net: Net::default(),
                 cage: Cage {
                     events,
                     log,
@@ -289,7 +295,7 @@ fn assemble(config: &Config, opened: Opened, forked: Forked) -> Result<Parent, S
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
     let signals = signals.map_err(at("signalfd"))?;
     let actions = opened.route.actions;
-    let Opened { users, fifo, state, record, history, null, ttys, .. } = opened;
+    let Opened { users, fifo, state, record, history, null, ttys, title, .. } = opened;
     let names: Vec<String> = config.ups.iter().map(|ups| ups.name.clone()).collect();
     let chronicle = history.ok().map(|history| Chronicle::new(history, state.boot(), &names));
     // The jail's from here on. Closing it is all: exclusiveness stays with who still holds it.
@@ -311,6 +317,15 @@ fn assemble(config: &Config, opened: Opened, forked: Forked) -> Result<Parent, S
             state,
             chronicle,
             notice: Notice::new(forked.board),
+            slaves: config
+                .is_master()
+                .then(|| Slaves::at_start(title.as_ref().and_then(level), record.slaves)),
+        },
+        farewell: Farewell {
+            title,
+            wait: config.speaks().then_some(config.slave_wait),
+            call: None,
+            until: None,
         },
         pid_file: forked.pid_file,
         signals,
@@ -365,7 +380,7 @@ fn confine_parent(
 ) -> Result<(), String> {
     let fds = parent.descriptors();
     let program = filter::parent(&fds).compile()?;
-    let more = [&fds.read, &fds.write, &fds.pwrite, &fds.truncate, &fds.send];
+    let more = [&fds.read, &fds.write, &fds.pread, &fds.pwrite, &fds.truncate, &fds.send];
     let keep: Vec<RawFd> =
         [0, 1, 2].into_iter().chain(more.into_iter().flatten().copied()).collect();
     if !parent.sink.uses_stderr() {

@@ -14,7 +14,7 @@ fn what_is_written_is_read_back_in_one_length_and_locks_others_out() {
     let (state, record) = StateFile::open(&path, 2).unwrap();
     assert_eq!(record.unwrap(), Record::default());
     let seen = [("a", Some(Power::Low), false), ("b", None, true)];
-    let entry = |now, told| Entry { now, told, at: 12, seen: &seen };
+    let entry = |now, told| Entry { now, told, at: 12, seen: &seen, slaves: None };
     state.begin(entry(Word::Ok, Told::Ok)).unwrap();
     let length = std::fs::metadata(&path).unwrap().len();
     state.write(entry(Word::Shutdown, Told::Final)).unwrap();
@@ -31,7 +31,8 @@ fn what_is_written_is_read_back_in_one_length_and_locks_others_out() {
             told: Told::Final,
             shutdown: true,
             seen: vec![("a".to_owned(), Power::Low)],
-            fresh: false
+            fresh: false,
+            slaves: None
         }
     );
     std::fs::remove_file(&path).unwrap();

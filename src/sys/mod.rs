@@ -9,6 +9,7 @@ pub mod process;
 pub mod raw;
 pub mod text;
 pub mod tty;
+pub mod udp;
 
 use core::time::Duration;
 

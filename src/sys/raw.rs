@@ -207,6 +207,19 @@ pub fn local(unix: i64) -> Option<[c_int; 6]> {
     done.then_some([year, month, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec])
 }
 
+/// Fills the buffer from the kernel's random source; at most 256 bytes, which it gives whole or not at all.
+///
+/// # Errors
+/// ENOSYS (older than 3.17); it was asked for more.
+pub fn random(buffer: &mut [u8]) -> nix::Result<()> {
+    // SAFETY: the call writes at most as many bytes as the buffer has.
+    let filled = unsafe { libc::getrandom(buffer.as_mut_ptr().cast(), buffer.len(), 0) };
+    match nix::errno::Errno::result(filled)? {
+        filled if usize::try_from(filled) == Ok(buffer.len()) => Ok(()),
+        _ => Err(nix::errno::Errno::EIO),
+    }
+}
+
 /// The Landlock ABI of this kernel.
 ///
 /// # Errors

@@ -4,3 +4,4 @@
 pub mod inittab;
 pub mod lifeline;
 pub mod request;
+pub mod runlevel;

@@ -6,7 +6,8 @@ use upsentry::notifier::filter as notifier;
 
 /// Every list, by role.
 pub fn lists() -> [(&'static str, Vec<c_long>); 5] {
-    let fds = jail::Fds { ttys: vec![10], poke: 12, events: 13, log: 14, news: 17 };
+    let fds =
+        jail::Fds { ttys: vec![10], poke: 12, events: 13, log: 14, news: 17, ..Default::default() };
     let one = || vec![3];
     let parent = notifier::Fds {
         read: one(),
@@ -16,6 +17,7 @@ pub fn lists() -> [(&'static str, Vec<c_long>); 5] {
         truncate: one(),
         send: one(),
         shutdown: one(),
+        ..Default::default()
     };
     [
         ("monitor", jail::monitor(&fds).calls().collect()),

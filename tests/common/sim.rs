@@ -24,6 +24,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Setup {
     dir: PathBuf,
+    /// The network namespace that it runs in; `None`: ours.
+    netns: Option<PathBuf>,
     options: Vec<OsString>,
 }
 
@@ -35,7 +37,7 @@ impl Setup {
             format!("upsentry-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let dir = std::env::temp_dir().join(name);
         fs::create_dir(&dir).expect("the rig's directory");
-        let mut setup = Self { dir, options: Vec::new() };
+        let mut setup = Self { dir, netns: None, options: Vec::new() };
         for (option, file) in [("--log", "log"), ("--control", "control"), ("--initctl", "initctl")]
         {
             let path = setup.path(file);
@@ -90,11 +92,26 @@ impl Setup {
         self
     }
 
+    /// Has it run in this network namespace.
+    pub fn inside(mut self, netns: PathBuf) -> Self {
+        self.netns = Some(netns);
+        self
+    }
+
     /// Runs a command on the ports and waits until it does. Its output goes to the files `stdout` and
     /// `stderr` of the directory; its standard input is a pipe (see [`Rig::input`]).
     pub fn start<S: AsRef<OsStr>>(self, program: impl AsRef<OsStr>, arguments: &[S]) -> Rig {
         let output = |name| File::create(self.path(name)).expect("a file for output");
-        let mut child = Command::new(upsim())
+        let mut command = match &self.netns {
+            None => Command::new(upsim()),
+            Some(path) => {
+                // It becomes the simulator: one process.
+                let mut enter = Command::new("nsenter");
+                enter.arg(format!("--net={}", path.display())).arg(upsim());
+                enter
+            }
+        };
+        let mut child = command
             .args(&self.options)
             .arg("--")
             .arg(program)

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 /// What runs as root in the daemon: opening the configuration (a child without rights reads it),
 /// the start up to the drop, what is done while a device is awaited, the hand. Not in it: the wrappers of
 /// `src/sys`, and the command line.
-pub const PRIVILEGED: [&str; 13] = [
+pub const PRIVILEGED: [&str; 14] = [
     "src/config/file.rs",
     "src/notifier/absent.rs",
     "src/notifier/filter.rs",
     "src/notifier/hand.rs",
     "src/notifier/logging.rs",
     "src/notifier/mod.rs",
+    "src/notifier/net.rs",
     "src/notifier/open.rs",
     "src/notifier/port.rs",
     "src/notifier/reader.rs",
@@ -27,9 +28,10 @@ pub const KILL: &str = "src/notifier/kill.rs";
 
 /// What of `src/notifier` runs only after the drop, or (`check`) needs no privilege.
 #[allow(dead_code)]
-pub const UNPRIVILEGED: [&str; 8] = [
+pub const UNPRIVILEGED: [&str; 9] = [
     "src/notifier/check.rs",
     "src/notifier/chronicle.rs",
+    "src/notifier/farewell.rs",
     "src/notifier/link.rs",
     "src/notifier/notice.rs",
     "src/notifier/parent.rs",

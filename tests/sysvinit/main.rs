@@ -7,6 +7,7 @@ mod common;
 
 mod command;
 mod fifo;
+mod fleet;
 mod initctl;
 mod life;
 mod signal;

@@ -111,12 +111,6 @@ fn wrong_together() {
             "watch ttyS0\nmodel power99\nfail cts 1\nfail cts 0",
             &["4:6: `fail' contradicts line 3: one line has one level"],
         ),
-        (
-            "watch ttyS0\nmodel power99\nups b\nwatch foo\nneed 2",
-            &[
-                "4:7: watching another machine (`foo') is not yet in this version; a line is `watch ttyS0'",
-            ],
-        ),
     ];
     for (text, expected) in table {
         assert_eq!(errors(text), *expected, "{text}");
@@ -191,22 +185,6 @@ fn means_to_shut_down() {
         "/etc/powstatd.conf:1:1: warning: no `low', no `shutdown-after': only the script that init runs at \
          `power fail' can shut this machine down"
     );
-}
-
-#[test]
-fn powstatds_own_words_are_taken_with_a_warning() {
-    let config = good(&format!("{BASE}slave one\nslave two\npassword My \"Pass word\" here\n"));
-    let yet: Vec<_> =
-        config.warnings.iter().filter(|warning| warning.contains("not yet")).collect();
-    assert_eq!(
-        yet,
-        [
-            "t.conf:3:1: warning: not yet in this version: the line is watched, but no slave is told",
-            "t.conf:4:1: warning: not yet in this version: the line is watched, but no slave is told",
-            "t.conf:5:1: warning: not yet in this version: the password is not used, and not kept",
-        ]
-    );
-    assert!(!format!("{config:?}").contains("Pass word"));
 }
 
 #[test]

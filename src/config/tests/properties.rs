@@ -11,7 +11,10 @@ fn survive(text: &str) {
     let lines: Vec<&str> = text.split('\n').collect();
     for purpose in PURPOSES {
         match parse(Path::new(FILE), text, purpose) {
-            Ok(config) => assert!(describe(&config, 0, config.warnings.len()).ends_with('\n')),
+            Ok(config) => {
+                assert!(describe(&config, 0, config.warnings.len()).ends_with('\n'));
+                assert!(describe_links(&config, &|_| None).ends_with('\n'));
+            }
             Err(all) => {
                 for one in &all {
                     let line = lines.get(one.line - 1).expect("a line that is there");
@@ -38,7 +41,7 @@ fn word() -> impl Strategy<Value = String> {
     let known = "ups watch model fail low sense init kill break debounce settle fail-after ok-after low-after \
                  cable-grace shutdown-after deadtime blind-after power password need via initctl powerstatus \
                  halt tell insist sleep-time user notifier-user chroot state-file pid-file history-file kill-hold slave \
-                 listen rule cts dsr dcd cd rng ri dtr rts 0 1 2 1 0 ttyS0 ttyS1 power99 nut-7 940-0023A \
+                 listen port key-file slave-wait halt-time status-socket master.example master:m/a 192.0.2.1 :: ff02::1 /x rule cts dsr dcd cd rng ri dtr rts 0 1 2 1 0 ttyS0 ttyS1 power99 nut-7 940-0023A \
                  20ms 2s 5m 1h 60 signal command runlevel none ok shutdown root a b /x /sbin/halt # \" \"a b\"";
     let known: Vec<String> = known.split(' ').map(str::to_owned).collect();
     prop_oneof![9 => proptest::sample::select(known), 1 => "\\PC{0,8}"]
@@ -82,8 +85,11 @@ fn conditions() -> impl Strategy<Value = Vec<Condition>> {
 /// A UPS in the words of the file.
 fn print(ups: &Ups) -> String {
     let mut text = format!("ups {}\n", ups.name);
-    let Watch::Line(device) = &ups.watch;
-    text += &format!("watch \"{}\"\n", device.display());
+    text += &match &ups.watch {
+        Watch::Line(device) => format!("watch \"{}\"\n", device.display()),
+        Watch::Master(Master { host, or_only: true, .. }) => format!("watch {host}\n"),
+        Watch::Master(Master { host, ups, .. }) => format!("watch master:{host}/{ups}\n"),
+    };
     for (name, lines) in [("fail", &ups.fail), ("low", &ups.low), ("sense", &ups.sense)] {
         if !lines.is_empty() {
             text += &format!("{name} {}\n", words(lines));

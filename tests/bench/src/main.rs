@@ -8,6 +8,7 @@ mod count;
 #[path = "../../common/event.rs"]
 #[allow(dead_code)]
 mod event;
+mod fleet;
 mod measure;
 #[path = "../../common/sim.rs"]
 #[allow(dead_code)]
@@ -54,8 +55,12 @@ reading of the lines is one more here than on a real port, because the simulator
 (1) Without blanks, comments and tests: all of src/notifier that runs before the drop, the hand, finding and
 opening the configuration (a child without rights reads it). Listed in tests/structure/count.rs.";
 
-const PARTS: [Part; 3] =
-    [("latency", measure::latency), ("rest", measure::at_rest), ("source", source::rows)];
+const PARTS: [Part; 4] = [
+    ("latency", measure::latency),
+    ("rest", measure::at_rest),
+    ("fleet", fleet::rows),
+    ("source", source::rows),
+];
 
 fn main() -> ExitCode {
     if std::env::var_os("UPSIM").is_none() {

@@ -37,7 +37,7 @@ fn configure(setup: &Setup, more: &str) -> PathBuf {
     setup.write("conf", &text)
 }
 
-fn ready(rig: &Rig) {
+pub(crate) fn ready(rig: &Rig) {
     let end = Instant::now() + Duration::from_secs(10);
     while !rig.stderr().contains("ready: ") {
         assert!(Instant::now() < end, "the daemon does not start: {}", rig.stderr());

@@ -16,7 +16,14 @@ pub fn rows() -> Vec<Row> {
         .map(|source| source.path.as_str())
         .filter(|path| path.starts_with("src/sys/"))
         .collect();
-    let jail = monitor::filter::Fds { ttys: vec![3], poke: 4, events: 5, log: 6, news: 7 };
+    let jail = monitor::filter::Fds {
+        ttys: vec![3],
+        poke: 4,
+        events: 5,
+        log: 6,
+        news: 7,
+        ..Default::default()
+    };
     let in_jail = monitor::filter::monitor(&jail).calls().count();
     let warden = monitor::filter::warden(&jail, 7, 8).calls().count();
     let parent = notifier::filter::parent(&notifier::filter::Fds {
@@ -27,6 +34,7 @@ pub fn rows() -> Vec<Row> {
         truncate: vec![6],
         send: vec![7],
         shutdown: vec![8],
+        ..Default::default()
     });
     vec![
         Row::new("release binary", format!("{} kB", size / 1024)),

@@ -135,6 +135,7 @@ fn confine_as_monitor(kit: &Kit, children: RawFd, early: bool) -> Result<(), Str
         events: events.as_raw_fd(),
         log: log.as_raw_fd(),
         news: notices.news.as_raw_fd(),
+        ..Fds::default()
     };
     let (warden, monitor) =
         (filter::warden(&fds, link.as_raw_fd(), children), filter::monitor(&fds));

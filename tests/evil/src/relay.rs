@@ -178,7 +178,7 @@ fn start_real(config: &Config, jail: Jail) -> Result<(Kit, OwnedFd), String> {
     let wrong = |error: std::io::Error| error.to_string();
     let pair = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC);
     let (ours, theirs) = pair.map_err(|error| error.to_string())?;
-    let Jail { ttys, set_at, cage } = jail;
+    let Jail { ttys, set_at, cage, .. } = jail;
     let copies = ttys.iter().flatten().map(OwnedFd::try_clone).collect::<Result<Vec<_>, _>>();
     let kit_ttys = copies.map_err(wrong)?;
     let root = cage.root.clone();
@@ -200,7 +200,13 @@ fn start_real(config: &Config, jail: Jail) -> Result<(Kit, OwnedFd), String> {
             tty,
             settings: power::Settings::new(ups, set_at),
         });
-        monitor::warden::main(Plan { lines: lines.collect(), cage: inner })
+        monitor::warden::main(Plan {
+            first: config.ups.first().map_or(String::new(), |ups| ups.name.clone()),
+            lines: lines.collect(),
+            distant: Vec::new(),
+            network: None,
+            cage: inner,
+        })
     }
     let poke = EventFd::from_flags(EfdFlags::EFD_NONBLOCK).map_err(|error| error.to_string())?;
     let poke = poke.as_fd().try_clone_to_owned().map_err(wrong)?;

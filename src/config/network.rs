@@ -1,0 +1,175 @@
+//! What the lines say together about other machines: masters, slaves, and the keys between them.
+
+use std::path::PathBuf;
+
+use super::check::Derive;
+use super::diagnostic::Diagnostic;
+use super::parse::{Entry, File, Section};
+use super::types::{Config, Listen, SlaveHost, Ups, Watch, is_group};
+use super::values::{Secret, Value};
+use crate::fleet::keys::{Key, weakness};
+
+/// What only a line has.
+const OF_LINES: [&str; 9] =
+    ["model", "fail", "low", "sense", "init", "kill", "debounce", "settle", "cable-grace"];
+/// Keys that are understood at once.
+const MOST_KEYS: usize = 2;
+
+pub(super) fn slaves(machine: &Section) -> Vec<SlaveHost> {
+    let slave = |entry: &Entry| match &entry.value {
+        Value::Slave(name) => Some(SlaveHost { name: name.clone(), line: entry.span.line }),
+        _ => None,
+    };
+    machine.all("slave").filter_map(slave).collect()
+}
+
+pub(super) fn listen(machine: &Section) -> Vec<Listen> {
+    let address = |entry: &Entry| match entry.value {
+        Value::Address(address) => Some(Listen { address, line: entry.span.line }),
+        _ => None,
+    };
+    machine.all("listen").filter_map(address).collect()
+}
+
+pub(super) fn key_files(machine: &Section) -> impl Iterator<Item = &PathBuf> {
+    machine.all("key-file").filter_map(|entry| match &entry.value {
+        Value::Path(path) => Some(path),
+        _ => None,
+    })
+}
+
+fn password(section: &Section) -> Option<(&Entry, &str)> {
+    section.all("password").find_map(|entry| match &entry.value {
+        Value::Secret(Secret(password)) => Some((entry, password.as_str())),
+        _ => None,
+    })
+}
+
+fn is_remote(ups: &Ups) -> bool {
+    matches!(ups.watch, Watch::Master(_))
+}
+
+/// What does not go together.
+pub(super) fn check(
+    file: &File,
+    sections: &[&Section],
+    config: &Config,
+    said: &mut Vec<Diagnostic>,
+) {
+    for (own, ups) in sections.iter().zip(&config.ups) {
+        let Watch::Master(master) = &ups.watch else { continue };
+        // The unnamed section is everybody's defaults as well.
+        let named = !std::ptr::eq(*own, &raw const file.defaults);
+        for entry in own.entries.iter().filter(|entry| named && OF_LINES.contains(&entry.name)) {
+            said.push(entry.span.error(format!(
+                "`{}' is said of a line, and `{}' is another machine; a line has a `/', or begins with tty or cua",
+                entry.name, master.host
+            )));
+        }
+    }
+    let most = MOST_KEYS - usize::from(password(&file.defaults).is_some());
+    for entry in file.machine.all("key-file").skip(most) {
+        let message = match most {
+            MOST_KEYS => {
+                "two `key-file's are all: the new one first, and the old one until every machine has the new"
+            }
+            _ => {
+                "two keys are understood at once, and the `password' before the first `ups' is one of them"
+            }
+        };
+        said.push(entry.span.error(message));
+    }
+    let keyed = password(&file.defaults).is_some() || file.machine.first("key-file").is_some();
+    let no_slave = file.machine.first("slave").is_none();
+    let remote = config.ups.iter().any(is_remote);
+    for entry in file.machine.all("listen") {
+        let Value::Address(address) = entry.value else { continue };
+        let message = match is_group(address) {
+            true if !remote => "a group is joined to hear a master, and no `watch HOST' names one",
+            false if !keyed && no_slave => {
+                "without a key only hosts that a `slave' line names are answered; write one, or a `key-file'"
+            }
+            _ => continue,
+        };
+        said.push(entry.span.error(message));
+    }
+}
+
+/// What may not be meant, or not be safe.
+pub(super) fn warn(
+    file: &File,
+    sections: &[&Section],
+    config: &Config,
+    said: &mut Vec<Diagnostic>,
+) {
+    let defaults = &file.defaults;
+    if config.ups.iter().all(is_remote) {
+        for entry in defaults.entries.iter().filter(|entry| OF_LINES.contains(&entry.name)) {
+            let message = format!("`{}' is said of a line, and no line is watched", entry.name);
+            let warning = entry.span.warning(message);
+            if !said.contains(&warning) {
+                said.push(warning);
+            }
+        }
+    }
+    let files = file.machine.first("key-file").is_some();
+    let unlocked = !files && password(defaults).is_none();
+    for (own, ups) in sections.iter().zip(&config.ups) {
+        let named = !std::ptr::eq(*own, defaults);
+        match &ups.watch {
+            Watch::Line(_) if named => {
+                let message =
+                    "a line needs no password; for slaves it stands before the first `ups'";
+                said.extend(password(own).map(|(entry, _)| entry.span.warning(message)));
+            }
+            Watch::Master(master) if unlocked && password(own).is_none() => {
+                said.push(own.place(&["watch"]).warning(format!(
+                    "no `key-file' and no `password': only addresses are checked, and whoever forges one of {} can shut this machine down",
+                    master.host
+                )));
+            }
+            _ => {}
+        }
+    }
+    if let (Some(entry), true) = (file.machine.first("slave"), unlocked) {
+        let message = "no `key-file' and no `password': only addresses are checked, and whoever forges this machine's can shut its slaves down";
+        said.push(entry.span.warning(message));
+    }
+    let others = sections.iter().copied().filter(|own| !std::ptr::eq(*own, defaults));
+    for (entry, password) in std::iter::once(defaults).chain(others).filter_map(password) {
+        if let Some(weakness) = weakness(password) {
+            let message = format!(
+                "a weak password: {weakness}; who guesses it can shut these machines down (`upsentry keygen' makes a key)"
+            );
+            said.push(entry.span.warning(message));
+        }
+    }
+}
+
+/// The keys of the passwords, each computed once.
+pub(super) fn keys(
+    file: &File,
+    sections: &[&Section],
+    config: &mut Config,
+    derive: Derive,
+) -> Result<(), Diagnostic> {
+    let Some(derive) = derive else { return Ok(()) };
+    let mut known: Vec<(&str, Key)> = Vec::new();
+    let mut key = |section| {
+        let Some((entry, password)) = password(section) else { return Ok(None) };
+        if let Some((_, key)) = known.iter().find(|(same, _)| *same == password) {
+            return Ok(Some(key.clone()));
+        }
+        let message = "its key takes 19 MiB of memory to compute, and there was none";
+        let key = derive(password).ok_or_else(|| entry.span.error(message))?;
+        known.push((password, key.clone()));
+        Ok(Some(key))
+    };
+    config.fleet_key = key(&file.defaults)?;
+    for (own, ups) in sections.iter().zip(&mut config.ups) {
+        // A line's own is of no use, and of that a warning is given.
+        ups.key =
+            if is_remote(ups) { key(own)?.or_else(|| config.fleet_key.clone()) } else { None };
+    }
+    Ok(())
+}

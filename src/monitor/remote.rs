@@ -1,0 +1,161 @@
+//! One UPS that another machine watches: what its master says, through the same delays as a line's status.
+
+use core::fmt;
+use core::net::IpAddr;
+use core::time::Duration;
+use std::sync::atomic::AtomicU64;
+
+use crate::config::wiring::Status;
+use crate::fleet::slave::{Known, Slave};
+use crate::fleet::wire::Refusal;
+use crate::ipc::frame::Kind;
+use crate::ipc::legal::Power;
+use crate::monitor::memory::Memory;
+use crate::monitor::power::{self, Ups};
+use crate::monitor::voice::Voice;
+
+/// A UPS in the jail whose master is asked over UDP.
+#[derive(Debug)]
+pub(super) struct Remote<'a> {
+    name: &'a str,
+    /// The master, as the configuration calls it.
+    host: &'a str,
+    /// The protocol's state.
+    pub(super) slave: Slave,
+    ups: Ups,
+    memory: Memory,
+}
+
+impl<'a> Remote<'a> {
+    pub(super) fn new(
+        name: &'a str,
+        host: &'a str,
+        slave: Slave,
+        settings: power::Settings,
+        memory: [Option<&'static AtomicU64>; 2],
+        now: Duration,
+    ) -> Remote<'a> {
+        let memory = Memory::new(memory);
+        let settings = power::Settings { spent: memory.spent(now), ..settings };
+        Remote { name, host, slave, ups: Ups::new(settings), memory }
+    }
+
+    /// Takes a datagram; true: it was for this one.
+    pub(super) fn receive(
+        &mut self,
+        now: Duration,
+        from: IpAddr,
+        datagram: &mut [u8],
+    ) -> Result<bool, Refusal> {
+        self.slave.receive(now, from, datagram)
+    }
+
+    /// Says what follows from what is known now, and from the time that passed.
+    pub(super) fn look(&mut self, now: Duration, voice: &mut Voice<'_>) {
+        let known = self.slave.known();
+        let status = status(&known, self.slave.age(now).is_some(), self.slave.in_contact(now));
+        let may_speak = voice.may_speak(now);
+        let mut said: [Option<Kind>; 5] = [None; 5];
+        let mut slots = said.iter_mut();
+        let mut emit = |kind| {
+            if let Some(slot) = slots.next() {
+                *slot = Some(kind);
+            }
+        };
+        self.ups.step_status(now, status, may_speak, &mut emit);
+        if known.shutdown {
+            self.ups.demand(&mut emit);
+        }
+        for kind in said.into_iter().flatten() {
+            self.say(now, kind, voice);
+        }
+        self.memory.remember(now, &self.ups);
+    }
+
+    /// When to look again if nothing comes.
+    pub(super) fn next(&self, now: Duration) -> Option<Duration> {
+        let lost = self.slave.lost_at().filter(|at| *at > now);
+        [self.ups.next(now), lost].into_iter().flatten().min()
+    }
+
+    /// The parent knows it to be on mains.
+    pub(super) fn on_mains(&self) -> bool {
+        self.ups.reported() == Some(Power::Mains)
+    }
+
+    /// Its name here.
+    pub(super) fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// The machine for its times.
+    pub(super) fn ups(&self) -> &Ups {
+        &self.ups
+    }
+
+    fn say(&self, now: Duration, kind: Kind, voice: &mut Voice<'_>) {
+        let known = self.slave.known();
+        let (severity, words) = match kind {
+            Kind::Ok => (5, "on mains"),
+            Kind::Fail => (4, "on battery"),
+            Kind::Low => (1, "LOW"),
+            Kind::Lost => (4, "contact lost"),
+            Kind::Restored => (5, "contact restored"),
+            Kind::Shutdown if known.shutdown => (1, "its master goes down: shut down"),
+            Kind::Shutdown => (1, "long enough on battery: shut down"),
+            Kind::Alive | Kind::Notice => return,
+        };
+        let (name, reason) = (self.name, Reason { remote: self, kind, now });
+        voice.log(severity, format_args!("{name}: {words} ({reason})"));
+        voice.event(kind, self.name);
+    }
+}
+
+/// What a master's word is worth; `None`: it has said nothing yet.
+fn status(known: &Known, heard: bool, contact: bool) -> Option<Status> {
+    match (heard, contact && !known.lost, known.power) {
+        (false, ..) | (true, true, None) => None,
+        (true, false, _) => Some(Status::Lost),
+        (true, true, Some(Power::Mains)) => Some(Status::Mains),
+        (true, true, Some(Power::Battery)) => Some(Status::Battery),
+        (true, true, Some(Power::Low)) => Some(Status::Low),
+    }
+}
+
+/// Why an event is told, for the log.
+struct Reason<'a> {
+    remote: &'a Remote<'a>,
+    kind: Kind,
+    now: Duration,
+}
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Remote { host, slave, ups, .. } = self.remote;
+        let known = slave.known();
+        let whole = |time: Duration| Duration::from_secs(time.as_secs());
+        match (slave.age(self.now), slave.in_contact(self.now)) {
+            (None, _) => return write!(f, "{host} has not answered yet"),
+            (Some(age), false) => {
+                return write!(f, "no answer of {host} for {:?}", whole(age));
+            }
+            _ => {}
+        }
+        write!(f, "{host} says so")?;
+        match self.kind {
+            Kind::Lost => f.write_str(": it sees the UPS no more")?,
+            Kind::Shutdown if !known.shutdown => {
+                write!(f, ", {:?} on battery", whole(ups.spent(self.now)))?;
+            }
+            Kind::Fail | Kind::Low | Kind::Shutdown if !known.spent.is_zero() => {
+                write!(f, ", {:?} on battery", whole(known.spent))?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "remote_tests.rs"]
+mod tests;

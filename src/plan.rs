@@ -1,0 +1,86 @@
+//! From what the parent opened, by the configuration, to what the jail needs.
+
+use std::os::fd::OwnedFd;
+
+use upsentry::config::{Config, Ups, Watch};
+use upsentry::fleet::keys::Key;
+use upsentry::fleet::master::Listed;
+use upsentry::fleet::seal::Keyring;
+use upsentry::monitor::{Distant, Line, Network, Plan, Serving, power, warden};
+use upsentry::notifier::{Jail, Net};
+use upsentry::sys::text::complain;
+use upsentry::sys::udp::Udp;
+use upsentry::sys::{at, raw};
+
+/// The warden's process.
+pub(crate) fn enter(config: &Config, jail: Jail) -> ! {
+    match plan(config, jail) {
+        Ok(plan) => warden::main(plan),
+        Err(error) => {
+            complain(format_args!("upsentry: warden: {error}"));
+            raw::exit(1)
+        }
+    }
+}
+
+fn plan(config: &Config, jail: Jail) -> Result<Plan, String> {
+    let Jail { ttys, set_at, mut net, cage } = jail;
+    let lines = config.ups.iter().zip(ttys).filter(|(ups, _)| matches!(ups.watch, Watch::Line(_)));
+    let lines = lines.map(|(ups, tty)| Line {
+        name: ups.name.clone(),
+        tty,
+        settings: power::Settings::new(ups, set_at),
+    });
+    let distant =
+        config.ups.iter().enumerate().filter_map(|(index, ups)| distant(ups, index, &net));
+    let (lines, distant): (Vec<_>, Vec<_>) = (lines.collect(), distant.collect());
+    let alone = distant.is_empty() && !config.is_master();
+    let network = if alone { None } else { Some(network(config, &mut net)?) };
+    let first = config.ups.first().map_or(String::new(), |ups| ups.name.clone());
+    Ok(Plan { first, lines, distant, network, cage })
+}
+
+/// A UPS of another machine's.
+fn distant(ups: &Ups, index: usize, net: &Net) -> Option<Distant> {
+    let Watch::Master(master) = &ups.watch else { return None };
+    Some(Distant {
+        name: ups.name.clone(),
+        host: master.host.clone(),
+        addresses: net.masters.get(index).cloned().unwrap_or_default(),
+        ring: ring(&net.keys, ups.key.as_ref()),
+        ups: master.ups.clone(),
+        or_only: master.or_only,
+        deadtime: ups.deadtime,
+        settings: power::Settings::distant(ups),
+    })
+}
+
+fn network(config: &Config, net: &mut Net) -> Result<Network, String> {
+    let udp = |fds: Vec<OwnedFd>| {
+        fds.into_iter().map(Udp::new).collect::<Result<Vec<_>, _>>().map_err(at("socket"))
+    };
+    let listed = core::mem::take(&mut net.slaves).into_iter();
+    let listed = listed.map(|(name, addresses)| Listed { name, addresses });
+    let master = config.is_master().then(|| Serving {
+        ring: ring(&net.keys, config.fleet_key.as_ref()),
+        listed: listed.collect(),
+        groups: net.groups.clone(),
+        wait: config.slave_wait,
+    });
+    Ok(Network {
+        serve: udp(core::mem::take(&mut net.serve))?,
+        ask: udp(core::mem::take(&mut net.ask))?,
+        hear: udp(core::mem::take(&mut net.hear))?,
+        master,
+        host: net.host.clone(),
+        halt_time: config.halt_time,
+    })
+}
+
+/// The key files' keys, else the password's.
+fn ring(files: &[Key], password: Option<&Key>) -> Keyring {
+    match (files, password) {
+        ([], Some(password)) => Keyring::new(core::slice::from_ref(password)),
+        (files, _) => Keyring::new(files),
+    }
+}

@@ -1,0 +1,102 @@
+//! Who sees everything on the wire, and can put anything on it.
+
+use crate::common::net::Host;
+use nix::sys::socket::{
+    AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, recvfrom, sendto, socket,
+};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// One frame of the wire, from its Ethernet header on.
+pub(crate) type Frame = Vec<u8>;
+
+/// Records until it is dropped.
+pub(crate) struct Attacker {
+    wire: Arc<OwnedFd>,
+    seen: Arc<Mutex<Seen>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    frames: Vec<Frame>,
+    /// Of its network card.
+    card: Option<LinkAddr>,
+}
+
+impl Attacker {
+    /// On a host that has nothing else to do.
+    pub(crate) fn on(host: &Host) -> Attacker {
+        let wire = host.inside(|| {
+            let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+            socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll)
+        });
+        let wire = Arc::new(wire.expect("a packet socket"));
+        let seen: Arc<Mutex<Seen>> = Arc::default();
+        let stop: Arc<AtomicBool> = Arc::default();
+        let thread = {
+            let (wire, seen, stop) = (wire.clone(), seen.clone(), stop.clone());
+            std::thread::spawn(move || {
+                let mut buffer = [0; 2048];
+                while !stop.load(Ordering::Relaxed) {
+                    match recvfrom::<LinkAddr>(wire.as_raw_fd(), &mut buffer) {
+                        Ok((length, card)) => {
+                            let mut seen = seen.lock().unwrap();
+                            seen.frames.push(buffer[..length].to_vec());
+                            seen.card = card.or(seen.card);
+                        }
+                        Err(_) => std::thread::sleep(Duration::from_millis(1)),
+                    }
+                }
+            })
+        };
+        Attacker { wire, seen, stop, thread: Some(thread) }
+    }
+
+    /// Everything of this UDP port so far, each as it was on the wire.
+    pub(crate) fn recorded(&self, port: u16) -> Vec<Frame> {
+        let seen = self.seen.lock().unwrap();
+        let of_port =
+            |frame: &&Frame| ports(frame).is_some_and(|(from, to)| from == port || to == port);
+        seen.frames.iter().filter(of_port).cloned().collect()
+    }
+
+    /// Puts a frame on the wire.
+    pub(crate) fn inject(&self, frame: &[u8]) {
+        let card = self.seen.lock().unwrap().card.expect("something was heard before");
+        // A full queue loses it, as a wire would.
+        let _ = sendto(self.wire.as_raw_fd(), frame, &card, MsgFlags::empty());
+    }
+}
+
+impl Drop for Attacker {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// Where the UDP header of a frame begins.
+fn udp(frame: &[u8]) -> Option<usize> {
+    match (frame.get(12..14)?, frame.get(23), frame.get(20)) {
+        ([0x08, 0x00], Some(17), _) => Some(14 + usize::from(frame.get(14)? & 0x0f) * 4),
+        ([0x86, 0xdd], _, Some(17)) => Some(14 + 40),
+        _ => None,
+    }
+}
+
+/// Source and destination port of a UDP frame.
+pub(crate) fn ports(frame: &[u8]) -> Option<(u16, u16)> {
+    let header = frame.get(udp(frame)?..)?.first_chunk::<4>()?;
+    let [a, b, c, d] = *header;
+    Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
+}
+
+/// What a UDP frame carries.
+pub(crate) fn payload(frame: &[u8]) -> &[u8] {
+    udp(frame).and_then(|at| frame.get(at + 8..)).unwrap_or_default()
+}

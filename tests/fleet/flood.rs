@@ -1,0 +1,64 @@
+//! Junk at full speed: a line's change still reaches init, and nothing is logged for each datagram.
+
+use crate::attacker::payload;
+use crate::common::need_root;
+use crate::rig::{Fleet, PORT, Plan};
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+#[test]
+fn a_change_is_told_under_a_flood() {
+    if !need_root() {
+        return;
+    }
+    let mut fleet = Fleet::start(&Plan { slaves: 1, ..Plan::default() });
+    fleet.ups("cts=0");
+    fleet.all_told(1, "powerfail");
+    let real: Vec<Vec<u8>> =
+        fleet.attacker.recorded(PORT).iter().map(|frame| payload(frame).to_vec()).collect();
+    let stop: Arc<AtomicBool> = Arc::default();
+    let sent: Arc<AtomicU64> = Arc::default();
+    let from = fleet.wire.host();
+    let at = fleet.master.host.four();
+    let flood = {
+        let (stop, sent) = (stop.clone(), sent.clone());
+        std::thread::spawn(move || {
+            from.inside(move || {
+                let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+                let mut junk = real.iter().cycle();
+                for number in 0_u64.. {
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let mut datagram = junk.next().expect("something was recorded").clone();
+                    match number % 4 {
+                        0 => datagram.truncate(usize::try_from(number % 64).unwrap()),
+                        1 => datagram.resize(1400, 1),
+                        2 => datagram.iter_mut().skip(33).for_each(|byte| *byte ^= 0x5a),
+                        _ => {}
+                    }
+                    if socket.send_to(&datagram, (at, PORT)).is_ok() {
+                        sent.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        })
+    };
+    while sent.load(Ordering::Relaxed) < 1000 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let before = fleet.master.rig.stderr().lines().count();
+    for turn in 1..=10 {
+        fleet.ups("cts=1");
+        fleet.master.told(2 * turn, "powerok");
+        fleet.ups("cts=0");
+        fleet.master.told(2 * turn + 1, "powerfail");
+    }
+    stop.store(true, Ordering::Relaxed);
+    flood.join().expect("the flood");
+    let lines = fleet.master.rig.stderr().lines().count() - before;
+    assert!(lines < 100, "{lines} lines: {}", fleet.master.rig.stderr());
+    assert!(sent.load(Ordering::Relaxed) > 10_000, "no flood: {sent:?}");
+    fleet.slaves[0].told(21, "powerfail");
+}
