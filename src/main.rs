@@ -3,6 +3,7 @@
 mod plan;
 
 use std::io::IsTerminal as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use nix::unistd::{Pid, Uid, getppid};
 use upsentry::config::{self, Config, Purpose, cables};
 use upsentry::monitor::{self, Line, power};
 use upsentry::notifier::reader::{self, Problem};
-use upsentry::notifier::{self, Mode, check, kill, past, port};
+use upsentry::notifier::{self, Mode, check, kill, past, port, resolver};
 use upsentry::sys::confine;
 use upsentry::sys::text::{complain, show};
 use upsentry::sys::{process, raw};
@@ -70,6 +71,12 @@ fn main() -> ExitCode {
     raw::forget_environment();
     // Children are waited for. It cannot fail: the signal exists.
     let _ = raw::default_signal(Signal::SIGCHLD);
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word.as_bytes() == resolver::COMMAND.to_bytes())
+    {
+        return ExitCode::from(resolver::main());
+    }
     let arguments = match parse(lexopt::Parser::from_env()) {
         Ok(arguments) => arguments,
         Err(error) => {

@@ -3,7 +3,6 @@
 use std::os::fd::OwnedFd;
 
 use upsentry::config::{Config, Ups, Watch};
-use upsentry::fleet::keys::Key;
 use upsentry::fleet::master::Listed;
 use upsentry::fleet::seal::Keyring;
 use upsentry::monitor::{Distant, Line, Network, Plan, Serving, power, warden};
@@ -32,7 +31,7 @@ fn plan(config: &Config, jail: Jail) -> Result<Plan, String> {
         settings: power::Settings::new(ups, set_at),
     });
     let distant =
-        config.ups.iter().enumerate().filter_map(|(index, ups)| distant(ups, index, &net));
+        config.ups.iter().enumerate().filter_map(|(index, ups)| distant(config, ups, index, &net));
     let (lines, distant): (Vec<_>, Vec<_>) = (lines.collect(), distant.collect());
     let alone = distant.is_empty() && !config.is_master();
     let network = if alone { None } else { Some(network(config, &mut net)?) };
@@ -41,13 +40,13 @@ fn plan(config: &Config, jail: Jail) -> Result<Plan, String> {
 }
 
 /// A UPS of another machine's.
-fn distant(ups: &Ups, index: usize, net: &Net) -> Option<Distant> {
+fn distant(config: &Config, ups: &Ups, index: usize, net: &Net) -> Option<Distant> {
     let Watch::Master(master) = &ups.watch else { return None };
     Some(Distant {
         name: ups.name.clone(),
         host: master.host.clone(),
         addresses: net.masters.get(index).cloned().unwrap_or_default(),
-        ring: ring(&net.keys, ups.key.as_ref()),
+        ring: Keyring::new(&config.ring(&net.keys, ups.key.as_ref())),
         ups: master.ups.clone(),
         or_only: master.or_only,
         deadtime: ups.deadtime,
@@ -62,7 +61,7 @@ fn network(config: &Config, net: &mut Net) -> Result<Network, String> {
     let listed = core::mem::take(&mut net.slaves).into_iter();
     let listed = listed.map(|(name, addresses)| Listed { name, addresses });
     let master = config.is_master().then(|| Serving {
-        ring: ring(&net.keys, config.fleet_key.as_ref()),
+        ring: Keyring::new(&config.ring(&net.keys, config.fleet_key.as_ref())),
         listed: listed.collect(),
         groups: net.groups.clone(),
         wait: config.slave_wait,
@@ -75,12 +74,4 @@ fn network(config: &Config, net: &mut Net) -> Result<Network, String> {
         host: net.host.clone(),
         halt_time: config.halt_time,
     })
-}
-
-/// The key files' keys, else the password's.
-fn ring(files: &[Key], password: Option<&Key>) -> Keyring {
-    match (files, password) {
-        ([], Some(password)) => Keyring::new(core::slice::from_ref(password)),
-        (files, _) => Keyring::new(files),
-    }
 }

@@ -275,6 +275,7 @@ fn machine(path: &Path, file: &File) -> Config {
             .and_then(|port| u16::try_from(port).ok())
             .unwrap_or(PORT),
         key_files: network::key_files(machine).cloned().collect(),
+        fleet_password: file.defaults.first("password").is_some(),
         fleet_key: None,
         slave_wait: time("slave-wait").unwrap_or(Duration::from_secs(60)),
         halt_time: time("halt-time").unwrap_or(Duration::from_secs(30)),

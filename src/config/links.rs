@@ -69,7 +69,7 @@ fn masters(config: &Config) -> Vec<&str> {
 }
 
 fn slaves(text: &mut String, config: &Config, host: &dyn Fn(&str) -> String) {
-    let keyed = config.fleet_key.is_some() || !config.key_files.is_empty();
+    let keyed = config.has_key();
     let mut name = "slaves";
     for slave in config.slaves.iter().take(MOST_SHOWN) {
         row(text, name, &host(&slave.name));
@@ -100,7 +100,7 @@ fn slaves(text: &mut String, config: &Config, host: &dyn Fn(&str) -> String) {
         groups => format!("; hears group {groups}"),
     };
     row(text, "  listens on", &format!("{on}, UDP port {}{heard}", config.port));
-    row(text, "  key", &key(config, config.fleet_key.is_some()));
+    row(text, "  key", &key(config, config.fleet_password));
     let wait = time(config.slave_wait);
     row(text, "  at the end", &format!("waits up to {wait} for their goodbyes (slave-wait)"));
 }

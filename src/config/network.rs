@@ -79,14 +79,15 @@ pub(super) fn check(
         };
         said.push(entry.span.error(message));
     }
-    let keyed = password(&file.defaults).is_some() || file.machine.first("key-file").is_some();
+    let keyed = config.fleet_password || file.machine.first("key-file").is_some();
     let no_slave = file.machine.first("slave").is_none();
     let remote = config.ups.iter().any(is_remote);
+    let line = !config.ups.iter().all(is_remote);
     for entry in file.machine.all("listen") {
         let Value::Address(address) = entry.value else { continue };
         let message = match is_group(address) {
             true if !remote => "a group is joined to hear a master, and no `watch HOST' names one",
-            false if !keyed && no_slave => {
+            false if line && !keyed && no_slave => {
                 "without a key only hosts that a `slave' line names are answered; write one, or a `key-file'"
             }
             _ => continue,

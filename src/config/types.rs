@@ -59,6 +59,15 @@ pub enum Watch {
     Master(Master),
 }
 
+impl fmt::Display for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Watch::Line(path) => path.display().fmt(f),
+            Watch::Master(master) => f.write_str(&master.host),
+        }
+    }
+}
+
 /// A UPS that another machine watches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Master {
@@ -251,7 +260,9 @@ pub struct Config {
     pub port: u16,
     /// Files of 32 secret bytes, at most two: the first is used to speak, both are understood.
     pub key_files: Vec<PathBuf>,
-    /// Of the defaults' `password`: what this machine, as a master, is spoken to with.
+    /// A `password` stands before the first `ups`.
+    pub fleet_password: bool,
+    /// Its key, which only a start needs: what this machine, as a master, is spoken to with.
     pub fleet_key: Option<Key>,
     /// How long a master that goes down waits for its slaves. Default 60 s.
     pub slave_wait: Duration,
@@ -268,12 +279,28 @@ pub struct Config {
 pub const PORT: u16 = 4386;
 
 impl Config {
-    /// Tells other machines: it has slaves, or listens and has a key that proves who may ask.
+    /// Tells other machines: it has slaves, or a line to tell of, an address to listen on, and a key that
+    /// proves who may ask.
     #[must_use]
     pub fn is_master(&self) -> bool {
         let serves = self.listen.iter().any(|listen| !is_group(listen.address));
-        let has_key = self.fleet_key.is_some() || !self.key_files.is_empty();
-        !self.slaves.is_empty() || (serves && has_key)
+        let line = self.ups.iter().any(|ups| matches!(ups.watch, Watch::Line(_)));
+        !self.slaves.is_empty() || (line && serves && self.has_key())
+    }
+
+    /// Slaves can prove that they may ask.
+    #[must_use]
+    pub fn has_key(&self) -> bool {
+        self.fleet_password || !self.key_files.is_empty()
+    }
+
+    /// The keys to speak with, the first, and to understand: `files` are the key files', `password` is that
+    /// of a UPS or of the whole. A password that a UPS has for itself counts alone.
+    #[must_use]
+    pub fn ring(&self, files: &[Key], password: Option<&Key>) -> Vec<Key> {
+        let own = password.filter(|_| password != self.fleet_key.as_ref());
+        let files = files.iter().filter(|_| own.is_none());
+        files.chain(password).cloned().collect()
     }
 
     /// Speaks to other machines at all.

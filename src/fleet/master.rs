@@ -470,5 +470,8 @@ fn seal(
 }
 
 #[cfg(test)]
+#[path = "served_tests.rs"]
+mod served_tests;
+#[cfg(test)]
 #[path = "master_tests.rs"]
 mod tests;

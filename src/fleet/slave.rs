@@ -98,6 +98,8 @@ pub struct Slave {
     tries: u32,
     polled: Option<Duration>,
     poll_at: Duration,
+    /// What is due then cannot wait: an acknowledgement, or a goodbye.
+    pressing: bool,
     /// If no answer has come by then, the last poll was in vain.
     vain_at: Duration,
     address: usize,
@@ -128,6 +130,7 @@ impl Slave {
             tries: 0,
             polled: None,
             poll_at: now,
+            pressing: false,
             vain_at: now,
             address: 0,
             halting: None,
@@ -166,6 +169,7 @@ impl Slave {
         let most = if self.in_contact(now) { interval } else { interval.min(RETRY_MOST) };
         self.vain_at = now.saturating_add(retry.min(most).max(RETRY_LEAST));
         self.poll_at = self.vain_at;
+        self.pressing = false;
         self.polled = Some(now);
         let place = self.address.checked_rem(self.set.addresses.len())?;
         let to = *self.set.addresses.get(place)?;
@@ -257,7 +261,7 @@ impl Slave {
             let seconds = u16::try_from(time.as_secs()).unwrap_or(u16::MAX).min(3600);
             self.halting = Some(seconds);
             self.tries = 0;
-            self.poll_at = now;
+            (self.poll_at, self.pressing) = (now, true);
         }
     }
 
@@ -344,12 +348,13 @@ impl Slave {
         self.gone |= answer.bound && asked.halting;
         self.unbound = if answer.bound { 0 } else { self.unbound.saturating_add(1) };
         let pause = match self.unbound {
+            // This answer was under way before it.
+            _ if self.pressing => Duration::ZERO,
             0 => self.interval(now),
             // With the cookie that just came the next one counts.
             1 => Duration::ZERO,
             _ => self.interval(now).min(DOUBT),
         };
-        // What came while this was under way may have to be acknowledged at once.
         self.poll_at = asked.at.saturating_add(pause).max(now);
         Ok(())
     }
@@ -368,8 +373,7 @@ impl Slave {
             }
             return Err(Refusal::Stale);
         }
-        // Acknowledged at once.
-        self.poll_at = now;
+        (self.poll_at, self.pressing) = (now, true);
         Ok(())
     }
 
@@ -396,6 +400,9 @@ impl Slave {
     }
 }
 
+#[cfg(test)]
+#[path = "asking_tests.rs"]
+mod asking_tests;
 #[cfg(test)]
 #[path = "slave_tests.rs"]
 mod tests;

@@ -35,8 +35,8 @@ pub struct Page {
     pub blind: bool,
     /// When the daemon started, a UPS had been last seen on battery.
     pub outage: bool,
-    /// What the monitor has to tell other machines, to end then.
-    pub call: Option<Call>,
+    /// What the monitor has to tell other machines before it ends; `None`: it goes on.
+    pub leave: Option<Call>,
     /// Log lines that were lost.
     pub dropped: u64,
 }
@@ -55,7 +55,7 @@ impl Page {
             u64::from(self.pid),
             u64::from(self.blind),
             u64::from(self.outage),
-            self.call.map_or(0, Call::number),
+            self.leave.map_or(0, Call::number),
             self.dropped,
             // So that a page that nobody wrote is known.
             1,
@@ -80,7 +80,7 @@ impl Page {
             pid: u32::try_from(get(7)).unwrap_or(0),
             blind: get(8) != 0,
             outage: get(9) != 0,
-            call: Call::from_number(get(10)),
+            leave: Call::from_number(get(10)),
             dropped: get(11),
         })
     }

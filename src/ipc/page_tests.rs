@@ -15,17 +15,13 @@ fn some_word() -> impl Strategy<Value = Option<Word>> {
     ])
 }
 
-fn some_call() -> impl Strategy<Value = Option<Call>> {
-    proptest::option::of(prop_oneof![Just(Call::Goodbye), Just(Call::Shutdown)])
-}
-
 fn some_power() -> impl Strategy<Value = Option<Power>> {
     proptest::option::of(prop_oneof![Just(Power::Mains), Just(Power::Battery), Just(Power::Low)])
 }
 
 fn some_page() -> impl Strategy<Value = Page> {
     let words = (some_word(), some_word(), some_power());
-    let times = (some_time(), some_time(), some_call());
+    let times = (some_time(), some_time(), some_time());
     let numbers = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u32>());
     (words, times, numbers, any::<[bool; 2]>()).prop_map(
         |(words, times, numbers, [blind, outage])| Page {
@@ -39,7 +35,7 @@ fn some_page() -> impl Strategy<Value = Page> {
             pid: numbers.3,
             blind,
             outage,
-            call: times.2,
+            leave: if outage { Some(crate::ipc::parting::Call::Shutdown) } else { None },
             dropped: numbers.2,
         },
     )

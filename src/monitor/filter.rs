@@ -26,10 +26,10 @@ pub struct Fds {
     pub events: RawFd,
     /// Write end of the log pipe.
     pub log: RawFd,
-    /// Says that the parent wrote something on its page.
-    pub news: RawFd,
     /// UDP sockets, for slaves and masters; empty on a machine that speaks to no other.
     pub udp: Vec<RawFd>,
+    /// Says that the parent wrote something on its page.
+    pub news: RawFd,
 }
 
 /// All that a running monitor may do: 6 calls, and 4 more where it speaks to other machines.

@@ -9,6 +9,7 @@ use crate::fleet::master::{self, Master, Seen, Served};
 use crate::fleet::refused::Refused;
 use crate::fleet::slave::{self, Slave};
 use crate::fleet::wire::{LARGEST, Refusal};
+use crate::ipc::parting::Call;
 use crate::monitor::remote::Remote;
 use crate::monitor::{Distant, Network};
 use crate::sys::udp::{Burst, Udp};
@@ -36,8 +37,8 @@ pub(super) struct Net<'a> {
     buffer: [u8; ROOM],
     out: [u8; LARGEST],
     refused: Refused,
-    /// Since when this machine goes down.
-    leaving: Option<Duration>,
+    /// Since when this machine goes down, and who has to hear of it.
+    leaving: Option<(Duration, Call)>,
 }
 
 /// Why a monitor may go.
@@ -158,15 +159,15 @@ impl<'a> Net<'a> {
             Served::Wait(at) => Some(at),
             _ => None,
         });
-        let goodbye = self.leaving.map(|at| at.saturating_add(GOODBYE)).filter(|at| *at > now);
+        let goodbye = self.leaving.map(|(at, _)| at.saturating_add(GOODBYE)).filter(|at| *at > now);
         polls.chain(push).chain(served).chain(goodbye).min()
     }
 
-    /// This machine goes down: slaves are told to, and the masters that it does.
-    pub(super) fn leave(&mut self, now: Duration, remotes: &mut [Remote<'_>]) {
+    /// This machine goes down: its masters hear of it, and its slaves too if they have to.
+    pub(super) fn leave(&mut self, now: Duration, call: Call, remotes: &mut [Remote<'_>]) {
         if self.leaving.is_none() {
-            self.leaving = Some(now);
-            if let Some(master) = &mut self.master {
+            self.leaving = Some((now, call));
+            if let Some(master) = self.master.as_mut().filter(|_| call == Call::Shutdown) {
                 master.leave(now);
             }
             for remote in remotes {
@@ -177,10 +178,11 @@ impl<'a> Net<'a> {
 
     /// After [`Net::leave`]: whether it may go.
     pub(super) fn parted(&self, now: Duration, remotes: &[Remote<'_>]) -> Option<Parted> {
-        let left = self.leaving?;
+        let (left, call) = self.leaving?;
         let masters = remotes.iter().filter(|remote| !remote.slave.gone()).count();
         let over = now.saturating_sub(left) >= GOODBYE;
-        let served = self.master.as_ref().map_or(Served::All, |master| master.served(now));
+        let master = self.master.as_ref().filter(|_| call == Call::Shutdown);
+        let served = master.map_or(Served::All, |master| master.served(now));
         match (served, masters) {
             (Served::Wait(_), _) => None,
             (_, 1..) if !over => None,

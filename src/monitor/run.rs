@@ -6,9 +6,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::poll::{PollFd, PollFlags};
 
 use crate::ipc::guard::alive_interval;
-use crate::ipc::orders::{EXIT_PANIC, EXIT_PORTS_GONE, EXIT_UNCONFINED};
+use crate::ipc::orders::{
+    EXIT_PANIC, EXIT_PORTS_GONE, EXIT_SERVED, EXIT_UNCONFINED, EXIT_UNSERVED,
+};
+use crate::ipc::page::Page;
 use crate::monitor::lines::Watched;
-use crate::monitor::net::{self, Net};
+use crate::monitor::net::{self, Net, Parted};
 use crate::monitor::power;
 use crate::monitor::remote::Remote;
 use crate::monitor::voice::{self, Voice};
@@ -132,6 +135,23 @@ impl All {
         moved
     }
 
+    /// If this machine goes down: has other machines told, and ends once they know. Only where there are any.
+    fn part(&mut self, time: Duration, cell: &Cell) {
+        let page = Page::read(|place| cell.view.get(place));
+        let (Some(net), Some(call)) = (&mut self.net, page.and_then(|page| page.leave)) else {
+            return;
+        };
+        net.leave(time, call, &mut self.remotes);
+        match net.parted(time, &self.remotes) {
+            None => {}
+            Some(Parted::All) => raw::exit(i32::from(EXIT_SERVED)),
+            Some(Parted::Missing(slaves)) => {
+                voice::log(&cell.log, 4, format_args!("{slaves} slaves did not say goodbye"));
+                raw::exit(i32::from(EXIT_UNSERVED))
+            }
+        }
+    }
+
     fn next(&self, time: Duration) -> Option<Duration> {
         let lines = self.lines.iter().filter_map(|one| one.next(time));
         let remotes = self.remotes.iter().filter_map(|one| one.next(time));
@@ -161,6 +181,7 @@ fn watch(cell: &Cell, all: &mut All) -> ! {
             again = AGAIN.map(|delay| Some(time.saturating_add(delay)));
         }
         leave_if_gone(&mut gone_since, time, all.gone(), &cell.log);
+        all.part(time, cell);
         // Sooner when an outage began since the last sign of life.
         let interval = alive_interval(all.calm());
         if time >= alive_at {
@@ -212,15 +233,15 @@ fn sleep(cell: &Cell, net: Option<&Net<'_>>, timeout: Duration) {
         fail(cell, "poll", error);
     }
     let mut came = fds.iter().map(|fd| fd.any().unwrap_or(true));
-    let (poked, told) = (came.next().unwrap_or(false), came.next().unwrap_or(false));
-    if came.take(2).any(|gone| gone) {
+    let [poked, news, events, log] = core::array::from_fn(|_| came.next().unwrap_or(false));
+    if events || log {
         raw::exit(0);
     }
-    for (_, event) in
-        [(poked, cell.poke.as_fd()), (told, cell.view.news())].iter().filter(|(is, _)| *is)
-    {
-        // Else it would stay readable.
-        drain(*event).unwrap_or_else(|error| fail(cell, "eventfd", error));
+    for (event, came) in [(cell.poke.as_fd(), poked), (cell.view.news(), news)] {
+        if came {
+            // Else it would stay readable.
+            drain(event).unwrap_or_else(|error| fail(cell, "eventfd", error));
+        }
     }
 }
 

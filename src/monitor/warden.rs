@@ -75,13 +75,13 @@ fn enter(plan: Plan) -> Result<Cell, String> {
         poke: poke.as_fd().as_raw_fd(),
         events: plan.cage.events.as_raw_fd(),
         log: plan.cage.log.as_raw_fd(),
-        news: plan.cage.notices.news.as_raw_fd(),
         udp: plan
             .network
             .iter()
             .flat_map(Network::sockets)
             .map(|udp| udp.as_fd().as_raw_fd())
             .collect(),
+        news: plan.cage.notices.news.as_raw_fd(),
     };
     let words = plan.cage.notices.map()?;
     let program = filter::monitor(&fds).compile()?;

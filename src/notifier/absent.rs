@@ -1,6 +1,8 @@
-//! A device that is not there yet. The start is not over then: this process keeps root and waits for
-//! it, while a child, confined as ever, watches what is there. It reads nothing but the clock.
+//! A device that is not there yet, or a master whose name does not resolve yet. The start is not over then: this process keeps root and waits for
+//! it, while a child, confined as ever, watches what is there. It reads nothing but the clock, and
+//! what the program that looks names up has found.
 
+use std::fmt::Display;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
@@ -10,8 +12,9 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid};
 
-use crate::config::{Config, Watch};
+use crate::config::{Config, Ups, Watch};
 use crate::notifier::logging::{ALERT, NOTICE, say};
+use crate::notifier::names::{self, Question};
 use crate::notifier::open::Opened;
 use crate::notifier::port;
 use crate::sys::{at, now, process, raw};
@@ -39,7 +42,7 @@ pub(super) fn wait(
     opened: &mut Opened,
     started: &mut Option<OwnedFd>,
 ) -> Result<Part, String> {
-    while opened.ttys.iter().any(Option::is_none) {
+    while opened.absent(config).next().is_some() {
         match raw::fork().map_err(at("fork"))? {
             ForkResult::Child => {
                 process::remember_id();
@@ -49,7 +52,8 @@ pub(super) fn wait(
                 process::name(c"upsentry-wait");
                 // The first child says that the start is over; who called us waits for that.
                 *started = None;
-                look(config, opened, child).map_err(at("waiting for a device"))?;
+                look(config, opened, child)
+                    .map_err(|error| format!("waiting for a device or a name: {error}"))?;
                 opened.reread();
             }
         }
@@ -60,11 +64,12 @@ pub(super) fn wait(
 
 /// Waits for one more device, then has the child stop. Ends this process with the child's status when
 /// the child ends, or with it on TERM and INT.
-fn look(config: &Config, opened: &mut Opened, child: Pid) -> nix::Result<()> {
+fn look(config: &Config, opened: &mut Opened, child: Pid) -> std::io::Result<()> {
     let mask: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGCHLD].into_iter().collect();
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
     let began = now();
     let mut remind = MINUTE;
+    let mut question = None;
     loop {
         let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
         process::wait(&mut fds, Some(LOOK))?;
@@ -87,7 +92,9 @@ fn look(config: &Config, opened: &mut Opened, child: Pid) -> nix::Result<()> {
                 late => late + HOUR,
             };
         }
-        if opened.try_absent(config, loud.then_some(waited)) {
+        let loud = loud.then_some(waited);
+        let named = opened.try_names(config, &mut question, loud)?;
+        if opened.try_ports(config, loud) || named {
             kill(child, Signal::SIGTERM)?;
             waitpid(child, None)?;
             return Ok(());
@@ -95,28 +102,59 @@ fn look(config: &Config, opened: &mut Opened, child: Pid) -> nix::Result<()> {
     }
 }
 
+/// What is wrong with a source that is not there.
+pub(super) fn reason(watch: &Watch) -> &'static str {
+    match watch {
+        Watch::Line(_) => "no such device",
+        Watch::Master(_) => "the name does not resolve",
+    }
+}
+
 impl Opened {
-    /// Tries to open what is absent; true: something was there.
-    fn try_absent(&mut self, config: &Config, loud: Option<Duration>) -> bool {
+    /// Tries to open the devices that are absent; true: one was there.
+    fn try_ports(&mut self, config: &Config, loud: Option<Duration>) -> bool {
         let mut found = false;
         for (ups, tty) in config.ups.iter().zip(&mut self.ttys).filter(|(_, tty)| tty.is_none()) {
             let Watch::Line(device) = &ups.watch else { continue };
-            let (name, path) = (&ups.name, device.display());
             match port::watch(device, ups.init) {
                 Ok(port) => {
-                    say(NOTICE, format_args!("{name}: {path} is there"));
+                    say(NOTICE, format_args!("{}: {} is there", ups.name, ups.watch));
                     *tty = Some(port);
                     self.set_at = now();
                     found = true;
                 }
-                Err(problem) => {
-                    if let Some(waited) = loud {
-                        let minutes = waited.as_secs() / 60;
-                        say(ALERT, format_args!("{name}: {path}: {problem}, for {minutes}m now"));
-                    }
-                }
+                Err(problem) => remind(ups, &problem, loud),
             }
         }
         found
+    }
+
+    /// Asks again for the names of masters that have no address; true: one has some.
+    fn try_names(
+        &mut self,
+        config: &Config,
+        question: &mut Option<Question>,
+        loud: Option<Duration>,
+    ) -> std::io::Result<bool> {
+        let missing = self.absent(config).filter(|ups| matches!(ups.watch, Watch::Master(_)));
+        let missing: Vec<&Ups> = missing.collect();
+        for ups in &missing {
+            remind(ups, &reason(&ups.watch), loud);
+        }
+        let asked = match question {
+            Some(asked) => asked,
+            None if missing.is_empty() => return Ok(false),
+            None => question.insert(names::ask(names::of(missing.into_iter(), &[]))?),
+        };
+        let Some(found) = asked.poll()? else { return Ok(false) };
+        *question = None;
+        Ok(self.net.find_masters(config, &found))
+    }
+}
+
+fn remind(ups: &Ups, why: &dyn Display, waited: Option<Duration>) {
+    if let Some(waited) = waited {
+        let (name, minutes) = (&ups.name, waited.as_secs() / 60);
+        say(ALERT, format_args!("{name}: {}: {why}, for {minutes}m now", ups.watch));
     }
 }

@@ -18,9 +18,7 @@ pub(super) struct Farewell {
     pub(super) title: Option<File>,
     /// `slave-wait`; `None`: this machine speaks to no other.
     pub(super) wait: Option<Duration>,
-    /// What the monitor was told to tell.
-    pub(super) call: Option<Call>,
-    /// It was told; it ends by itself, or then.
+    /// The monitor was told; it ends by itself, or then.
     pub(super) until: Option<Duration>,
 }
 
@@ -56,7 +54,8 @@ impl Parent {
         let feeds = self.keeper.judge.feeds().iter();
         let outage = feeds.filter_map(|feed| feed.last).any(|last| last != Power::Mains);
         let call = if outage { Call::Shutdown } else { Call::Goodbye };
-        self.farewell.call = Some(call);
+        self.ends.notice.page.leave = Some(call);
+        self.post();
         self.farewell.until = Some(time.saturating_add(parting::longest(wait)));
         let slaves = match (outage, self.ends.slaves.is_some()) {
             (true, true) => "on battery: slaves are told to shut down, and waited for",
@@ -71,7 +70,7 @@ impl Parent {
         let until = self.farewell.until?;
         let late = time >= until;
         let end = self.keeper.parted.or(late.then_some(Slaves::Missing))?;
-        if self.ends.slaves.is_some() && self.farewell.call == Some(Call::Shutdown) {
+        if self.ends.slaves.is_some() && self.ends.notice.page.leave == Some(Call::Shutdown) {
             match end {
                 Slaves::Missing => {
                     say(WARNING, format_args!("not all slaves are gone; -k will not cut the load"))

@@ -1,16 +1,39 @@
 //! What the network needs while there is root: sockets bound, names looked up, keys read.
 
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _};
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _,
+    PermissionsExt as _,
+};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::chown;
+
+use crate::config::{Config, Listen, StatusSocket, Watch};
 use crate::fleet::keys::Key;
+use crate::notifier::names::{self, Found, Question};
+use crate::notifier::users;
+use crate::sys::bind;
+
+/// How long another holder of a port may take to let go: a daemon that is just being restarted.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the jail gets of the network. Every socket is non-blocking and close-on-exec.
 #[derive(Debug, Default)]
 pub struct Net {
     /// As a master: UDP, one for each address that is served; may broadcast.
     pub serve: Vec<OwnedFd>,
-    /// As a slave: UDP to ask with, for IPv4 and for IPv6 as its masters' addresses need; any port.
+    /// As a slave: UDP to ask with, any port.
     pub ask: Vec<OwnedFd>,
     /// As a slave: members of a group.
     pub hear: Vec<OwnedFd>,
@@ -27,4 +50,206 @@ pub struct Net {
     pub status: Option<OwnedFd>,
     /// This machine's name, made fit: 1..=63 bytes of `[A-Za-z0-9._-]`.
     pub host: String,
+    /// What does not stop the start, but is to be said.
+    pub doubts: Vec<String>,
 }
+
+impl Net {
+    /// Reads, binds and looks up what the configuration needs.
+    ///
+    /// # Errors
+    /// A key file or a port cannot be had.
+    pub(super) fn open(config: &Config) -> Result<Net, String> {
+        let mut net = Net { host: host(), ..Net::default() };
+        if let Some(socket) = &config.status_socket {
+            let shown = socket.path.display();
+            let refused = |why| format!("status-socket {shown}: {why}; no status is served");
+            net.status = status(socket).map_err(|why| net.doubts.push(refused(why))).ok();
+        }
+        net.masters = config.ups.iter().map(|_| Vec::new()).collect();
+        if !config.speaks() {
+            return Ok(net);
+        }
+        let keys = config.key_files.iter().map(|path| key(path));
+        net.keys = keys.collect::<Result<_, _>>()?;
+        net.sockets(config)?;
+        let asked = names::ask(names::of(config.ups.iter(), &config.slaves));
+        let asked = asked.and_then(Question::wait);
+        let found = asked.map_err(|error| format!("looking up names: {error}"))?;
+        net.find_masters(config, &found);
+        net.find_slaves(config, &found);
+        Ok(net)
+    }
+
+    fn sockets(&mut self, config: &Config) -> Result<(), String> {
+        let (path, port) = (config.path.display(), config.port);
+        let taken = |place: String, error| {
+            let why = match error {
+                Errno::EADDRINUSE => format!(
+                    "another program has it (`ss -ulnp sport = {port}' shows which); choose another `port', here and on the other machines"
+                ),
+                error => error.to_string(),
+            };
+            format!("{place}, UDP port {port}: {why}")
+        };
+        let four = config.listen.iter().any(|listen| listen.address.is_ipv4());
+        let is_heard = |listen: &Listen| !config.is_master() || bind::is_group(listen.address);
+        let (heard, served): (Vec<Listen>, Vec<Listen>) =
+            config.listen.iter().copied().partition(is_heard);
+        for listen in &served {
+            let place = format!("{path}:{}: listen {}", listen.line, listen.address);
+            let to = SocketAddr::new(listen.address, port);
+            let bound = patient(|| bind::udp(to, !four));
+            let (fd, away) = bound.map_err(|error| taken(place.clone(), error))?;
+            self.serve.push(fd);
+            if away {
+                self.doubts.push(format!("{place}: this machine does not have it yet"));
+            }
+        }
+        if config.is_master() && served.is_empty() {
+            let bound = patient(|| bind::everywhere(port));
+            self.serve.push(bound.map_err(|error| taken(path.to_string(), error))?);
+        }
+        for listen in heard {
+            let place = format!("{path}:{}: listen {}", listen.line, listen.address);
+            match patient(|| bind::group(SocketAddr::new(listen.address, port), &self.serve)) {
+                Ok(fd) => self.hear.push(fd),
+                // Only sooner heard: each slave is told by itself as well.
+                Err(error) => self.doubts.push(taken(place, error) + "; the group is not heard"),
+            }
+        }
+        if config.ups.iter().any(|ups| matches!(ups.watch, Watch::Master(_))) {
+            let bound = bind::everywhere(0);
+            self.ask.push(bound.map_err(|error| format!("a UDP socket to ask with: {error}"))?);
+        }
+        Ok(())
+    }
+
+    /// Takes over what was found of the masters; true: one that had no address has some.
+    pub(super) fn find_masters(&mut self, config: &Config, found: &Found) -> bool {
+        let mut news = false;
+        for (ups, known) in
+            config.ups.iter().zip(&mut self.masters).filter(|(_, known)| known.is_empty())
+        {
+            let Watch::Master(master) = &ups.watch else { continue };
+            let addresses = addresses(found, &master.host);
+            known.extend(addresses.map(|address| SocketAddr::new(address, config.port)));
+            news |= !known.is_empty();
+        }
+        news
+    }
+
+    fn find_slaves(&mut self, config: &Config, found: &Found) {
+        for slave in &config.slaves {
+            let all = addresses(found, &slave.name);
+            let (groups, hosts): (Vec<_>, Vec<_>) =
+                all.partition(|address| bind::is_group(*address));
+            if groups.is_empty() || !hosts.is_empty() {
+                self.slaves.push((slave.name.clone(), hosts));
+            }
+            self.groups.extend(groups.into_iter().map(|to| SocketAddr::new(to, config.port)));
+        }
+        let missing = self.slaves.iter().filter(|(_, hosts)| hosts.is_empty());
+        let missing: Vec<&str> = missing.map(|(name, _)| name.as_str()).collect();
+        if let [first, rest @ ..] = missing.as_slice() {
+            let more =
+                if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            self.doubts.push(format!("slave {first}{more}: the name does not resolve now"));
+        }
+    }
+}
+
+fn addresses<'a>(found: &'a Found, name: &str) -> impl Iterator<Item = IpAddr> + use<'a> {
+    let literal = name.parse().ok();
+    literal.into_iter().chain(found.get(name).into_iter().flatten().copied())
+}
+
+/// Binds, and waits for a port that is taken.
+fn patient<T>(bind: impl Fn() -> nix::Result<T>) -> nix::Result<T> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match bind() {
+            Err(Errno::EADDRINUSE) if Instant::now() < deadline => sleep(Duration::from_millis(50)),
+            other => return other,
+        }
+    }
+}
+
+/// This machine's name, as far as it fits.
+fn host() -> String {
+    let name = nix::sys::utsname::uname().ok();
+    let name = name.as_ref().map_or("".into(), |name| name.nodename().to_string_lossy());
+    let fits = |letter: &char| letter.is_ascii_alphanumeric() || "._-".contains(*letter);
+    let name: String = name.chars().filter(fits).take(63).collect();
+    if name.is_empty() { "unnamed".to_owned() } else { name }
+}
+
+/// The key in a file: 32 bytes that only root can have read or written.
+///
+/// # Errors
+/// What is wrong with it.
+fn key(path: &Path) -> Result<Key, String> {
+    let failed = |why: &dyn std::fmt::Display| format!("key-file {}: {why}", path.display());
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK);
+    let file: File = options.open(path).map_err(|error| failed(&error))?;
+    let meta = file.metadata().map_err(|error| failed(&error))?;
+    if !meta.is_file() || meta.uid() != 0 || meta.mode() & 0o077 != 0 {
+        return Err(failed(
+            &"must be root's, and nobody else may read it; chown root and chmod 600 it",
+        ));
+    }
+    let mut bytes = Vec::with_capacity(33);
+    file.take(33).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+    let wrong = "is not 32 bytes long; `upsentry keygen' makes such a file";
+    Key::from_bytes(&bytes).ok_or_else(|| failed(&wrong))
+}
+
+/// Binds the status socket; nobody reaches it before it is as it should be.
+///
+/// # Errors
+/// Why not.
+fn status(socket: &StatusSocket) -> Result<OwnedFd, String> {
+    let path = socket.path.as_path();
+    let group = socket.group.as_ref().map(users::group).transpose()?;
+    let bind = || -> io::Result<OwnedFd> {
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        fs::DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
+        let meta = fs::symlink_metadata(directory)?;
+        if !meta.is_dir() || meta.uid() != 0 || meta.mode() & 0o022 != 0 {
+            let why = "its directory must be root's, and nobody else may write in it";
+            return Err(io::Error::other(why));
+        }
+        patient(|| remove_stale(path))?;
+        let before = umask(Mode::from_bits_truncate(0o777));
+        let listener = UnixListener::bind(path);
+        umask(before);
+        let listener = listener?;
+        chown(path, None, group)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(socket.mode))?;
+        listener.set_nonblocking(true)?;
+        Ok(listener.into())
+    };
+    bind().map_err(|error| error.to_string())
+}
+
+/// Removes a socket that nobody listens on any more.
+fn remove_stale(path: &Path) -> nix::Result<()> {
+    let errno = |error: io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(0));
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(errno(error)),
+        Ok(meta) if !meta.file_type().is_socket() => return Err(Errno::ENOTSOCK),
+        Ok(_) => {}
+    }
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let caller = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    match connect(caller.as_raw_fd(), &UnixAddr::new(path)?) {
+        Err(Errno::ECONNREFUSED) => fs::remove_file(path).map_err(errno),
+        _ => Err(Errno::EADDRINUSE),
+    }
+}
+
+#[cfg(test)]
+#[path = "net_tests.rs"]
+mod tests;

@@ -65,7 +65,6 @@ impl Parent {
         notice.page.recorded = Some(judge.last_word());
         notice.page.machine = Some(judge.machine());
         notice.page.blind = judge.blind();
-        notice.page.call = self.farewell.call;
         if notice.shown != Some(notice.page) {
             notice.board.put(&notice.page.words());
             notice.shown = Some(notice.page);

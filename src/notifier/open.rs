@@ -19,6 +19,7 @@ use nix::unistd::pipe2;
 use crate::config::{Config, Ups, Via, Watch};
 use crate::history::record::BOUND;
 use crate::ipc::record::{Record, Unusable};
+use crate::notifier::net::Net;
 use crate::notifier::port::{self, Problem};
 use crate::notifier::state::{self, StateFile};
 use crate::notifier::users::{self, Users};
@@ -37,6 +38,7 @@ pub(super) struct Opened {
     pub(super) users: Users,
     pub(super) ttys: Vec<Option<OwnedFd>>,
     pub(super) set_at: Duration,
+    pub(super) net: Net,
     pub(super) fifo: Option<OwnedFd>,
     pub(super) state: StateFile,
     pub(super) record: Record,
@@ -66,6 +68,7 @@ impl Opened {
             }
             Record::default()
         });
+        let net = Net::open(config)?;
         let ttys = config.ups.iter().map(open_port).collect::<Result<Vec<_>, _>>()?;
         let set_at = now();
         let fifo = match route.via {
@@ -81,7 +84,7 @@ impl Opened {
         let null = null.map_err(|error| format!("/dev/null: {error}"))?.into();
         let history = History::open(&config.history_file);
         let title = config.speaks().then(|| File::open("/proc/1/cmdline").ok()).flatten();
-        Ok(Opened { route, users, ttys, set_at, fifo, state, record, history, null, title })
+        Ok(Opened { route, users, ttys, set_at, net, fifo, state, record, history, null, title })
     }
 }
 
@@ -118,6 +121,16 @@ impl History {
 }
 
 impl Opened {
+    /// The UPSs that are not there: no device, or no address of their master.
+    pub(super) fn absent<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'a Ups> {
+        let all = config.ups.iter().zip(self.ttys.iter().zip(&self.net.masters));
+        let absent = all.filter(|(ups, (tty, master))| match ups.watch {
+            Watch::Line(_) => tty.is_none(),
+            Watch::Master(_) => master.is_empty(),
+        });
+        absent.map(|(ups, _)| ups)
+    }
+
     /// Takes over what a child of ours has told init meanwhile.
     pub(super) fn reread(&mut self) {
         if let Ok(record) = self.state.reread() {

@@ -44,9 +44,9 @@ pub(super) struct Ends {
     pub(super) teller: Teller,
     pub(super) state: StateFile,
     pub(super) chronicle: Option<Chronicle>,
-    pub(super) notice: Notice,
     /// On a master: what became of its slaves.
     pub(super) slaves: Option<Slaves>,
+    pub(super) notice: Notice,
 }
 
 /// Everything that the parent holds.

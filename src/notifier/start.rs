@@ -10,7 +10,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::{ForkResult, Uid, pipe2, setsid};
 
-use crate::config::{Action, Config, Via, Watch};
+use crate::config::{Action, Config, Via};
 use crate::ipc::guard::Guard;
 use crate::ipc::judge::{self, Feed, FeedSettings, Judge};
 use crate::ipc::keeper::Keeper;
@@ -105,7 +105,7 @@ pub fn run(config: &Config, mode: Mode, jail: Enter) -> Result<u8, String> {
         pid_file = None;
     }
     let hand = hand(config, &opened)?;
-    let (link, events, log, board) = fork_warden(config, &opened, jail)?;
+    let (link, events, log, board) = fork_warden(config, &mut opened, jail)?;
     let forked = Forked { link, events, log, board, hand, started, pid_file, sink, mode };
     let parent = assemble(config, opened, forked).inspect_err(|error| {
         // Standard error may be closed already.
@@ -150,16 +150,15 @@ fn greet(config: &Config, opened: &Opened, doubts: &[String], sink: &Sink) {
         NOTICE,
         format_args!("upsentry {version}: {ups} UPS, via {}{chosen}", via::name(route.via)),
     );
-    for warning in config.warnings.iter().chain(doubts) {
+    for warning in config.warnings.iter().chain(doubts).chain(&opened.net.doubts) {
         say(WARNING, format_args!("{warning}"));
     }
     if let Err(error) = &opened.history {
         say(WARNING, format_args!("{error}; no history is kept"));
     }
-    for (ups, _) in config.ups.iter().zip(&opened.ttys).filter(|(_, tty)| tty.is_none()) {
-        let Watch::Line(path) = &ups.watch else { continue };
-        let (name, path) = (&ups.name, path.display());
-        let line = format!("{name}: {path}: no such device now; it counts as lost");
+    for ups in opened.absent(config) {
+        let why = absent::reason(&ups.watch);
+        let line = format!("{}: {}: {why} now; it counts as lost", ups.name, ups.watch);
         say(ALERT, format_args!("{line}"));
         if !sink.uses_stderr() {
             complain(format_args!("upsentry: {line}"));
@@ -223,7 +222,7 @@ fn confine_hand(hand: &Hand, null: &OwnedFd) -> Result<(), String> {
 /// Forks the warden; gives the parent's ends of its socket, of the two pipes, and of the page.
 fn fork_warden(
     config: &Config,
-    opened: &Opened,
+    opened: &mut Opened,
     jail: Enter,
 ) -> Result<(OwnedFd, OwnedFd, OwnedFd, Board), String> {
     let (board, notices) = board::make()?;
@@ -236,17 +235,13 @@ fn fork_warden(
     if let ForkResult::Parent { .. } = raw::fork().map_err(at("fork"))? {
         return Ok((ours, events_out, log_out, board));
     }
-    let copy = |fd: &OwnedFd| fd.try_clone();
-    let ttys = opened.ttys.iter().map(|tty| tty.as_ref().map(copy).transpose());
-    let jail_fds =
-        ttys.collect::<Result<Vec<_>, _>>().and_then(|ttys| Ok((ttys, copy(&opened.null)?)));
-    match jail_fds {
-        Ok((ttys, null)) => jail(
+    match opened.null.try_clone() {
+        Ok(null) => jail(
             config,
             Jail {
-                ttys,
+                ttys: std::mem::take(&mut opened.ttys),
                 set_at: opened.set_at,
-                net: Net::default(),
+                net: std::mem::take(&mut opened.net),
                 cage: Cage {
                     events,
                     log,
@@ -295,11 +290,11 @@ fn assemble(config: &Config, opened: Opened, forked: Forked) -> Result<Parent, S
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
     let signals = signals.map_err(at("signalfd"))?;
     let actions = opened.route.actions;
-    let Opened { users, fifo, state, record, history, null, ttys, title, .. } = opened;
+    let Opened { users, fifo, state, record, history, null, ttys, net, title, .. } = opened;
     let names: Vec<String> = config.ups.iter().map(|ups| ups.name.clone()).collect();
     let chronicle = history.ok().map(|history| Chronicle::new(history, state.boot(), &names));
     // The jail's from here on. Closing it is all: exclusiveness stays with who still holds it.
-    drop(ttys);
+    drop((ttys, net));
     let guard = Guard::new(config.ups.iter().map(|ups| (ups.name.as_str(), ups.settle)));
     let mut parent = Parent {
         keeper: Keeper::new(guard, judge(config, &record, actions, time), time),
@@ -316,15 +311,14 @@ fn assemble(config: &Config, opened: Opened, forked: Forked) -> Result<Parent, S
             },
             state,
             chronicle,
-            notice: Notice::new(forked.board),
             slaves: config
                 .is_master()
                 .then(|| Slaves::at_start(title.as_ref().and_then(level), record.slaves)),
+            notice: Notice::new(forked.board),
         },
         farewell: Farewell {
             title,
             wait: config.speaks().then_some(config.slave_wait),
-            call: None,
             until: None,
         },
         pid_file: forked.pid_file,

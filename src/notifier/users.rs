@@ -2,7 +2,7 @@
 
 use nix::unistd::{Gid, Uid};
 
-use crate::config::{Config, UserSpec};
+use crate::config::{Config, GroupSpec, UserSpec};
 
 /// Who a process runs as.
 #[derive(Clone, Debug)]
@@ -41,9 +41,10 @@ pub fn resolve(config: &Config) -> Result<Users, String> {
 }
 
 fn identity(spec: &UserSpec, directive: &str) -> Result<Identity, String> {
+    let passwd = |meant: &dyn Fn(&str, u32) -> bool| find("/etc/passwd", meant);
     let (name, user) = match spec {
-        UserSpec::Name(name) => (name.clone(), passwd(|user, _| user == name)?),
-        UserSpec::Id(id) => (id.to_string(), passwd(|_, uid| uid == *id)?.or(Some((*id, *id)))),
+        UserSpec::Name(name) => (name.clone(), passwd(&|user, _| user == name)?),
+        UserSpec::Id(id) => (id.to_string(), passwd(&|_, uid| uid == *id)?.or(Some((*id, *id)))),
     };
     let (uid, gid) = user.ok_or_else(|| {
         format!(
@@ -58,15 +59,30 @@ fn identity(spec: &UserSpec, directive: &str) -> Result<Identity, String> {
     Ok(Identity { name, uid, gid })
 }
 
-/// The uid and gid of the first user that is meant. Only the file is asked: every other source is a library
+/// The gid of a group.
+///
+/// # Errors
+/// There is none.
+pub(super) fn group(spec: &GroupSpec) -> Result<Gid, String> {
+    match spec {
+        GroupSpec::Id(id) => Ok(Gid::from_raw(*id)),
+        GroupSpec::Name(name) => {
+            let found = find("/etc/group", &|group, _| group == name)?;
+            let none = || format!("no such group {name}; make it with groupadd --system {name}");
+            found.map(|(gid, _)| Gid::from_raw(gid)).ok_or_else(none)
+        }
+    }
+}
+
+/// The number of the first entry that is meant, and the next field's (0: it is none). Only the file is asked: every other source is a library
 /// that getpwnam(3) would load into root's process, and that would stay in all of ours.
-fn passwd(meant: impl Fn(&str, u32) -> bool) -> Result<Option<(u32, u32)>, String> {
-    let text = std::fs::read("/etc/passwd").map_err(|error| format!("/etc/passwd: {error}"))?;
+fn find(path: &str, meant: &dyn Fn(&str, u32) -> bool) -> Result<Option<(u32, u32)>, String> {
+    let text = std::fs::read(path).map_err(|error| format!("{path}: {error}"))?;
     let text = String::from_utf8_lossy(&text);
-    let mut users = text.lines().filter_map(|line| {
+    let mut entries = text.lines().filter_map(|line| {
         let mut fields = line.split(':');
-        let (name, uid, gid) = (fields.next()?, fields.nth(1)?, fields.next()?);
-        Some((name, uid.parse().ok()?, gid.parse().ok()?))
+        let (name, id, next) = (fields.next()?, fields.nth(1)?, fields.next()?);
+        Some((name, id.parse().ok()?, next.parse().unwrap_or(0)))
     });
-    Ok(users.find(|(name, uid, _)| meant(name, *uid)).map(|(_, uid, gid)| (uid, gid)))
+    Ok(entries.find(|(name, id, _)| meant(name, *id)).map(|(_, id, next)| (id, next)))
 }

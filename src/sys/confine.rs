@@ -7,8 +7,8 @@ use std::path::Path;
 
 use caps::{CapSet, CapsHashSet};
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, PathBeneath, Ruleset, RulesetAttr, RulesetCreatedAttr,
-    RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetStatus, Scope,
 };
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
@@ -51,6 +51,41 @@ pub struct Walls<'a> {
 /// # Errors
 /// The step that failed and why; the process must end.
 pub fn confine(walls: &Walls<'_>) -> Result<RulesetStatus, String> {
+    strip(walls, 16)?;
+    let status = landlock(walls.scoped)?;
+    verify(walls)?;
+    Ok(status)
+}
+
+/// Leaves a process that looks names up what that takes: it reads files, runs a program (its own image, so that
+/// nothing of this one stays in its memory), and speaks to the network. It keeps descriptors 0 to 2 and cannot
+/// write a file of more than `file_size` bytes.
+///
+/// # Errors
+/// As [`confine`].
+pub fn to_resolve(file_size: u64) -> Result<(), String> {
+    let keep = [0, 1, 2];
+    let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    // Stacks, and what the C library's plug-ins take.
+    let walls =
+        Walls { keep: &keep, root: None, uid, gid, file_size, memory: 4 * MEMORY, scoped: true };
+    // A socket and a file or two for each thread.
+    strip(&walls, 128)?;
+    let reads = AccessFs::Execute | AccessFs::ReadFile | AccessFs::ReadDir;
+    let root = PathFd::new("/").map_err(|error| format!("Landlock: {error}"))?;
+    Ruleset::default()
+        .handle_access(AccessFs::from_all(LANDLOCK))
+        .and_then(|rules| rules.handle_access(AccessNet::BindTcp))
+        .and_then(|rules| rules.scope(Scope::from_all(LANDLOCK)))
+        .and_then(|rules| rules.create())
+        .and_then(|rules| rules.add_rule(PathBeneath::new(root, reads)))
+        .and_then(landlock::RulesetCreated::restrict_self)
+        .map_err(unlocked)?;
+    verify(&walls)
+}
+
+/// All but Landlock; `files`: the most descriptors, if that is more than it keeps.
+fn strip(walls: &Walls<'_>, files: u64) -> Result<(), String> {
     raw::close_all_but(walls.keep).map_err(at("close_range"))?;
     if let Some(root) = walls.root {
         unistd::chdir(root).map_err(at("chdir"))?;
@@ -65,10 +100,7 @@ pub fn confine(walls: &Walls<'_>) -> Result<RulesetStatus, String> {
     drop_held()?;
     prctl::set_no_new_privs().map_err(at("no_new_privs"))?;
     prctl::set_dumpable(false).map_err(at("not dumpable"))?;
-    limit(walls)?;
-    let status = landlock(walls.scoped)?;
-    verify(walls)?;
-    Ok(status)
+    limit(walls, files)
 }
 
 /// Leaves a command of root's no right, but standard input and output and these descriptors.
@@ -108,10 +140,10 @@ pub fn drop_held() -> Result<(), String> {
     Ok(())
 }
 
-fn limit(walls: &Walls<'_>) -> Result<(), String> {
+fn limit(walls: &Walls<'_>, files: u64) -> Result<(), String> {
     let highest = walls.keep.iter().copied().max().unwrap_or(2);
-    // poll() refuses more descriptors than this limit, so not 0.
-    let files = u64::try_from(highest).unwrap_or(0).saturating_add(1).max(16);
+    // poll() refuses more descriptors than this limit, so never 0.
+    let files = u64::try_from(highest).unwrap_or(0).saturating_add(1).max(files);
     let limits = [
         (Resource::RLIMIT_CORE, 0),
         (Resource::RLIMIT_FSIZE, walls.file_size),

@@ -1,6 +1,7 @@
 //! The system below: the only `unsafe` code of upsentry ([`raw`]), the serial port's modem lines, the
 //! confinement of a process, system call filters, clock and descriptors. Knows nothing of UPSs.
 
+pub mod bind;
 pub mod board;
 pub mod cage;
 pub mod confine;

@@ -41,7 +41,7 @@ fn a_slave_of_powstatd_works_as_it_is() {
     let ups = &config.ups[0];
     assert_eq!((ups.deadtime, ups.blind_after, ups.power), (ms(15_000), ms(15_000), 1));
     assert_eq!((ups.debounce, ups.settle, ups.low_after), (ms(0), ms(0), ms(0)));
-    assert!(ups.key.is_none() && !config.is_master());
+    assert!(ups.key.is_none() && !config.is_master() && config.speaks());
     assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
     let config = keyed("watch master.domain.edu\npassword My  PasswordHere\n").unwrap();
     assert_eq!(config.ups[0].key, key_of("My PasswordHere"));
@@ -93,9 +93,26 @@ fn the_nearest_password_counts() {
     for purpose in [Purpose::Test, Purpose::Kill] {
         let config = parse_with(path, text, purpose, Some(key_of)).unwrap();
         assert!(config.fleet_key.is_none() && config.ups[1].key.is_none());
+        // What -k asks is known all the same.
+        assert!(config.has_key());
     }
     let said = parse_with(path, text, Purpose::Run, Some(|_| None)).unwrap_err();
     assert!(said.iter().any(|one| one.line == 1 && one.message.contains("19 MiB")), "{said:?}");
+}
+
+#[test]
+fn which_keys_are_spoken_and_understood() {
+    let key = |text: &str| key_of(text).unwrap();
+    let files = [key("new")];
+    let config = keyed(
+        "password all of them\nkey-file /k\nneed 1\nups a\nwatch m\nups b\nwatch n\npassword its own\n",
+    );
+    let config = config.unwrap();
+    let ring = |password: Option<&Key>| config.ring(&files, password);
+    assert_eq!(ring(config.fleet_key.as_ref()), [key("new"), key("all of them")]);
+    assert_eq!(ring(config.ups[0].key.as_ref()), [key("new"), key("all of them")]);
+    assert_eq!(ring(config.ups[1].key.as_ref()), [key("its own")]);
+    assert_eq!(ring(None), files);
 }
 
 #[test]
@@ -127,6 +144,9 @@ fn who_is_a_master() {
     ] {
         assert_eq!(keyed(&format!("{BASE}{text}\n")).unwrap().is_master(), is, "{text}");
     }
+    // What only asks masters has nothing to tell: it may hear a broadcast address.
+    assert!(!keyed("watch m\nlisten 192.0.2.255\nkey-file /k\n").unwrap().is_master());
+    assert_eq!(errors("watch m\nlisten 192.0.2.255\n"), [""; 0]);
     // A group is only heard.
     assert!(!keyed("watch m\nlisten 224.0.1.5\nkey-file /k\n").unwrap().is_master());
     assert!(!keyed("watch m\nlisten 255.255.255.255\nkey-file /k\n").unwrap().is_master());
