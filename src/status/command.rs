@@ -50,6 +50,52 @@ pub struct Wanted {
     pub watch: bool,
 }
 
+/// What the command line says of it.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--socket`.
+    pub socket: Option<PathBuf>,
+    /// `--watch`.
+    pub watch: bool,
+    /// `--check`.
+    pub check: bool,
+    /// `--prometheus`.
+    pub prometheus: bool,
+}
+
+impl Flags {
+    /// Sets the one of this name; false: there is none.
+    pub fn set(&mut self, name: &str) -> bool {
+        match name {
+            "watch" => self.watch = true,
+            "check" => self.check = true,
+            "prometheus" => self.prometheus = true,
+            _ => return false,
+        }
+        true
+    }
+
+    /// Some were given, and make sense for `status` only.
+    pub fn any(&self) -> bool {
+        self.socket.is_some() || self.watch || self.check || self.prometheus
+    }
+
+    /// The form that they ask for, `--json` among them.
+    ///
+    /// # Errors
+    /// They do not go together.
+    pub fn form(&self, json: bool) -> Result<Form, &'static str> {
+        match (json, self.prometheus, self.check) {
+            (false, false, false) => Ok(Form::Screen),
+            (true, false, false) => Ok(Form::Json),
+            (false, true, false) if !self.watch => Ok(Form::Prometheus),
+            (false, false, true) if !self.watch => Ok(Form::Check),
+            (false, ..) if self.watch => Err("--watch goes with the screen or --json"),
+            _ => Err("one of --json, --prometheus and --check"),
+        }
+    }
+}
+
 /// Shows the status. Exit status 0: shown; 1: the daemon cannot be reached; with [`Form::Check`] as
 /// [`check::line`] says.
 pub fn run(wanted: &Wanted) -> u8 {
