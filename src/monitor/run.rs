@@ -117,7 +117,8 @@ impl All {
         }
         let net = cell.network.as_ref().map(Net::new).transpose()?;
         let tracks = vec![Track::default(); lines.len().saturating_add(remotes.len())];
-        let server = cell.status.as_ref().map(|(socket, numbers)| Server::new(socket, *numbers));
+        let server =
+            cell.status.as_ref().map(|(socket, numbers)| Server::new(socket, Some(*numbers)));
         Ok(All { lines, remotes, net, tracks, server })
     }
 

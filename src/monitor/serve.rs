@@ -82,8 +82,8 @@ struct Slot {
 pub(super) struct Server<'a> {
     listener: &'a OwnedFd,
     slots: [Slot; CLIENTS],
-    /// The numbers that a client's descriptor may have, by the filter.
-    numbers: [RawFd; CLIENTS],
+    /// The numbers that a client's descriptor may have, by the filter; `None`: there is no filter.
+    numbers: Option<[RawFd; CLIENTS]>,
     deaf_until: Duration,
     stamp: u64,
     stamped: Duration,
@@ -93,7 +93,7 @@ pub(super) struct Server<'a> {
 
 impl<'a> Server<'a> {
     /// Takes all the memory that it will ever use. `listener`: non-blocking.
-    pub(super) fn new(listener: &'a OwnedFd, numbers: [RawFd; CLIENTS]) -> Server<'a> {
+    pub(super) fn new(listener: &'a OwnedFd, numbers: Option<[RawFd; CLIENTS]>) -> Server<'a> {
         let slot = |_| Slot { client: None, buffer: vec![0; BUFFER], from: 0, to: 0 };
         Server {
             listener,
@@ -186,8 +186,11 @@ impl<'a> Server<'a> {
     }
 
     fn admit(&mut self, now: Duration) {
-        for _ in 0..CLIENTS {
-            let Some(slot) = self.room() else { return };
+        for place in 0..CLIENTS {
+            let free = self.slots.iter().position(|slot| slot.client.is_none());
+            // Nobody is let go for the sake of one who may not be there: that one waits is known of the first.
+            let slot = if place == 0 { free.or_else(|| self.room()) } else { free };
+            let Some(slot) = slot else { return };
             let fd = match raw::accept(self.listener.as_fd()) {
                 Ok(fd) => fd,
                 Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNABORTED) => return,
@@ -196,7 +199,7 @@ impl<'a> Server<'a> {
                     return;
                 }
             };
-            if !self.numbers.contains(&fd.as_raw_fd()) {
+            if self.numbers.is_some_and(|numbers| !numbers.contains(&fd.as_raw_fd())) {
                 // The filter would not even let it be closed. The next monitor begins anew.
                 raw::exit(1)
             }
@@ -212,12 +215,8 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// A place for one more: a free one, else that of the client which has waited longest for something new.
+    /// Makes a place: of those that have had a whole snapshot, the one whose last was begun first is let go.
     fn room(&mut self) -> Option<usize> {
-        let free = self.slots.iter().position(|slot| slot.client.is_none());
-        if free.is_some() {
-            return free;
-        }
         let served = self.slots.iter().enumerate().filter_map(|(place, slot)| {
             let client = slot.client.as_ref().filter(|client| client.served)?;
             Some((client.begun, place))

@@ -7,6 +7,9 @@ pub mod command;
 pub mod json;
 pub mod prometheus;
 pub mod report;
+#[cfg(test)]
+#[path = "sample_tests.rs"]
+mod sample;
 pub mod screen;
 pub mod text;
 mod watch;

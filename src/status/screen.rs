@@ -79,18 +79,19 @@ fn told(head: &Head<'_>) -> String {
 }
 
 fn row_ups(text: &mut String, (ups, variables): &WithVariables, paint: Paint<'_>) {
-    let what = if ups.model.is_empty() { "" } else { " on " };
-    let (watched, seen) = match ups.way {
+    let (model, source) = (&ups.model, &ups.source);
+    let port = if model.is_empty() { source.to_string() } else { format!("{model} on {source}") };
+    let (what, seen) = match ups.way {
         Way::Lines(Some(bits)) => {
             let levels = lines(bits).map(|(name, level)| format!("{name} {level}"));
             let [cts, dsr, dcd, rng, dtr, rts] = levels;
-            (ups.source.to_string(), format!("{cts} {dsr} {dcd} {rng}   {dtr} {rts}"))
+            (port, format!("{cts} {dsr} {dcd} {rng}   {dtr} {rts}"))
         }
-        Way::Lines(None) => (ups.source.to_string(), paint(Colour::Red, "the port is not there")),
-        Way::Master(Some(ago)) => (format!("of {}", ups.source), format!("heard {} ago", age(ago))),
-        Way::Master(None) => (format!("of {}", ups.source), "has not answered yet".to_owned()),
+        Way::Lines(None) => (port, paint(Colour::Red, "the port is not there")),
+        Way::Master(Some(ago)) => (format!("of {source}"), format!("heard {} ago", age(ago))),
+        Way::Master(None) => (format!("of {source}"), "has not answered yet".to_owned()),
     };
-    let (what, state) = (format!("{}{what}{watched}", ups.model), power(ups, paint));
+    let state = power(ups, paint);
     row(text, &ups.name, &format!("{what}   {seen}   {state}"));
     let mut more = Vec::new();
     if ups.doubt {
