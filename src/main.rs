@@ -14,7 +14,7 @@ use nix::unistd::{Pid, Uid, getppid};
 use upsentry::config::{self, Config, Purpose, cables};
 use upsentry::monitor::{self, Line, power};
 use upsentry::notifier::reader::{self, Problem};
-use upsentry::notifier::{self, Mode, check, kill, past, port, resolver};
+use upsentry::notifier::{self, Mode, check, keygen, kill, past, port, resolver};
 use upsentry::status::check::UNKNOWN;
 use upsentry::status::command;
 use upsentry::sys::confine;
@@ -31,12 +31,14 @@ Commands:
   (none)        run the daemon; returns when every UPS has given its first state
   test, -t      show the lines and what they mean, a row per change; acts on nothing
   kill, -k      if on battery: send the UPS the signal that cuts the load (needs root; for the
-                last script of a halt); exit 0 sent, 1 failed, 3 mains is on or no line to drive
+                last script of a halt); exit 0 sent, 1 failed, 3 mains is on or no line to drive,
+                4 slaves may still need the power
   status        what is watched and since when, what init was told, slaves or masters and their
                 ages; exit 0 shown, 1 the daemon cannot be reached
   history       the outages of the past: when, how long, what init was told, how they ended
   check         what upsentry would do, as whom, via what, and what is doubtful
   models        the known cables
+  keygen [FILE] a new key for a master and its slaves (default /etc/upsentry.key)
 
 Options:
   -c FILE       configuration (default /etc/upsentry.conf, else /etc/powstatd.conf)
@@ -46,11 +48,11 @@ Options:
   --watch       status again at each change, until ^C
   --prometheus  status as Prometheus' text format
   --check       status in one line; exit 0 mains, 1 battery, 2 low, 3 unknown or not running
-  --socket PATH status: the daemon's socket (default: as configured, else /run/upsentry/status)
+  --socket PATH status: the socket to ask at (default: status-socket of the configuration)
   -h, --help    this text
   -V, --version
 
-Exit: 2 usage or configuration; 1 a device, FIFO, user or port. upsentry(8), upsentry.conf(5).";
+Exit: 2 usage or configuration; 1 a device, FIFO, user, key file or port. upsentry(8), upsentry.conf(5).";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Command {
@@ -61,6 +63,7 @@ enum Command {
     Models,
     History,
     Status,
+    Keygen,
     Help,
     Version,
 }
@@ -69,6 +72,7 @@ enum Command {
 struct Arguments {
     command: Command,
     file: Option<PathBuf>,
+    key: Option<PathBuf>,
     foreground: bool,
     log: Option<bool>,
     json: bool,
@@ -99,6 +103,7 @@ fn main() -> ExitCode {
         Command::Version => print(concat!("upsentry ", env!("CARGO_PKG_VERSION"))),
         Command::Status => status(&arguments),
         Command::Models => print(cables::list().trim_end()),
+        Command::Keygen => keygen(&arguments),
         command => with_config(command, &arguments),
     };
     if status != 0 && arguments.command == Command::Run {
@@ -117,6 +122,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
     let mut arguments = Arguments {
         command: Command::Run,
         file: None,
+        key: None,
         foreground: false,
         log: None,
         json: false,
@@ -155,6 +161,10 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
             Short('V') | Long("version") => Command::Version,
             Short('t') => Command::Test,
             Short('k') => Command::Kill,
+            Value(word) if arguments.command == Command::Keygen && arguments.key.is_none() => {
+                arguments.key = Some(word.into());
+                continue;
+            }
             Value(ref word) => named_command(word).ok_or_else(|| argument.unexpected())??,
             _ => return Err(argument.unexpected()),
         };
@@ -177,7 +187,8 @@ fn named_command(word: &std::ffi::OsStr) -> Option<Result<Command, lexopt::Error
         "history" => Command::History,
         "help" => Command::Help,
         "status" => Command::Status,
-        later @ ("keygen" | "rules") => {
+        "keygen" => Command::Keygen,
+        later @ "rules" => {
             return Some(Err(format!("{later}: not yet in this version").into()));
         }
         _ => return None,
@@ -215,6 +226,17 @@ fn status(arguments: &Arguments) -> u8 {
         Err(error) => {
             complain(format_args!("{}", error.trim_end()));
             if form == command::Form::Check { UNKNOWN } else { 2 }
+        }
+    }
+}
+
+fn keygen(arguments: &Arguments) -> u8 {
+    let path = arguments.key.as_deref().unwrap_or(Path::new("/etc/upsentry.key"));
+    match keygen::make(path) {
+        Ok(text) => print(&text),
+        Err(error) => {
+            complain(format_args!("upsentry: {error}"));
+            1
         }
     }
 }
@@ -292,6 +314,9 @@ fn test(config: &Config) -> Result<u8, String> {
             tty.map_err(|problem| format!("{}: {}: {problem}", ups.name, Path::display(path)))?;
         let settings = power::Settings::new(ups, upsentry::sys::now());
         lines.push(Line { name: ups.name.clone(), tty: Some(tty), settings });
+    }
+    if lines.is_empty() {
+        return Err("test: no line is watched here, only other machines".to_owned());
     }
     process::remember_id();
     confine_test(&lines)?;

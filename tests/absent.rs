@@ -37,7 +37,7 @@ fn start() -> Rig {
     let setup = Setup::new().port("a", "cts=1,dcd=1").port("b", "cts=1,dcd=1");
     let path = |name: &str| setup.path(name).display().to_string();
     let config = format!(
-        "need 2\nmodel power99\nvia initctl\ninitctl {}\nstate-file {}\npid-file {}\nhistory-file {}\nchroot {}\n\
+        "need 2\nmodel power99\nvia initctl\ninitctl {}\nstate-file {}\npid-file {}\nhistory-file {}\nstatus-socket none\nchroot {}\n\
          user 64001\nnotifier-user 64002\nups a\nwatch {}\nups b\nwatch {}\n",
         setup.initctl().display(),
         path("state"),

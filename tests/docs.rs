@@ -21,6 +21,7 @@ use upsentry::ipc::parting::Slaves;
 use upsentry::ipc::record::Entry;
 use upsentry::ipc::told::{self, Situation, Told, Word};
 use upsentry::notifier::state::StateFile;
+use upsentry::sys::filter::Allow;
 use upsentry::sysvinit::{inittab, request};
 use upsentry::{monitor, notifier};
 
@@ -216,6 +217,10 @@ fn the_manual_has_the_defaults_of_the_parser() {
         ("pid-file", path(&config.pid_file)),
         ("history-file", path(&config.history_file)),
         ("kill-hold", time(config.kill_hold)),
+        ("status-socket", config.status_socket.map_or_else(String::new, |one| path(&one.path))),
+        ("port", config.port.to_string()),
+        ("slave-wait", time(config.slave_wait)),
+        ("halt-time", time(config.halt_time)),
     ];
     let parsed: BTreeMap<_, _> =
         parsed.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -225,7 +230,7 @@ fn the_manual_has_the_defaults_of_the_parser() {
         .filter_map(|(name, item)| item.default.map(|default| (name, default)))
         .collect();
     assert_eq!(documented, parsed);
-    let valued = ["Time", "Number", "Path", "User"];
+    let valued = ["Time", "Number", "Path", "User", "StatusSocket"];
     let need_one = directives().into_iter().filter(|(_, kind)| valued.contains(&kind.as_str()));
     let need_one: BTreeSet<_> = need_one.map(|(name, _)| name).collect();
     assert_eq!(need_one, parsed.into_keys().collect(), "a directive without a default");
@@ -287,8 +292,8 @@ fn statuses(name: &str) -> BTreeSet<String> {
 
 #[test]
 fn exit_statuses_are_as_documented() {
-    assert_eq!(statuses("EXIT STATUS"), set(["0", "1", "2", "3"]));
-    assert_eq!(statuses("CUTTING THE LOAD"), set(["0", "1", "2", "3"]));
+    assert_eq!(statuses("EXIT STATUS"), set(["0", "1", "2", "3", "4"]));
+    assert_eq!(statuses("CUTTING THE LOAD"), set(["0", "1", "2", "3", "4"]));
     let help = String::from_utf8(run(&["--help"]).stdout).expect("text");
     for words in ["exit 0 sent, 1 failed, 3 mains is on", "Exit: 2 usage or configuration; 1 a"] {
         assert!(help.contains(words), "--help does not say `{words}'");
@@ -303,7 +308,7 @@ fn exit_statuses_are_as_documented() {
     assert_eq!(status("check", absent), Some(0), "warnings");
     assert_eq!(status("check", "watch\n"), Some(2), "configuration");
     assert_eq!(run(&["--nonsense"]).status.code(), Some(2), "usage");
-    assert_eq!(run(&["status"]).status.code(), Some(2), "not yet");
+    assert_eq!(run(&["rules"]).status.code(), Some(2), "not yet");
     assert_eq!(run(&["models"]).status.code(), Some(0));
     assert_eq!(status("test", "watch /nonexistent/tty\n"), Some(1), "test without a device");
     assert_eq!(status("kill", absent), Some(1), "kill without a device, or without root");
@@ -602,6 +607,10 @@ const WORDS: &[(&str, &str)] = &[
     ("fds.poke", "the eventfd that wakes the main loop"),
     ("fds.events", "the event pipe"),
     ("fds.log", "the log pipe"),
+    ("listener", "the status socket"),
+    ("fds.clients", "four numbers that only its clients have"),
+    ("taken", "`SOCK_CLOEXEC`, `SOCK_NONBLOCK`"),
+    ("reading", "`SHUT_RD`"),
     ("fds.news", "the eventfd beside the parent's page"),
     (
         "fds.write",
@@ -609,6 +618,10 @@ const WORDS: &[(&str, &str)] = &[
          history's pipe, the eventfd beside its page",
     ),
     ("fds.ttys", "the serial ports"),
+    ("fds.udp", "the UDP sockets"),
+    ("fds.pread", "process 1's command line"),
+    ("no_flags", "no flags"),
+    ("flags", "`MSG_DONTWAIT`"),
     ("link", "the socket to the parent"),
     ("children", "news of children"),
     ("file", "the file"),
@@ -743,10 +756,15 @@ fn the_source_s_lists_are_the_program_s() {
         news: 11,
         ..Default::default()
     };
+    let speaking = monitor::filter::Fds { udp: vec![12], ..fds.clone() };
+    let serving =
+        monitor::filter::Fds { status: Some(12), clients: vec![3, 4, 9, 10], ..fds.clone() };
+    let served = monitor::filter::status(Allow::new(), &serving);
     let all = vec![5];
     let parent = notifier::filter::Fds {
         read: all.clone(),
         write: all.clone(),
+        pread: all.clone(),
         stat: all.clone(),
         pwrite: all.clone(),
         truncate: all.clone(),
@@ -762,6 +780,10 @@ fn the_source_s_lists_are_the_program_s() {
     };
     let lists = [
         (names(&jail, &["monitor"]), monitor::filter::monitor(&fds)),
+        (names(&jail, &["network"]), monitor::filter::network(&speaking)),
+        (names(&jail, &["monitor", "network"]), monitor::filter::monitor(&speaking)),
+        (names(&jail, &["status"]), served),
+        (names(&jail, &["monitor", "status"]), monitor::filter::monitor(&serving)),
         (names(&jail, &["monitor", "warden"]), monitor::filter::warden(&fds, 9, 10)),
         (names(&notifier, &["parent"]), notifier::filter::parent(&parent)),
         (names(&notifier, &["reader"]), notifier::filter::reader(5, 6)),
@@ -915,6 +937,8 @@ fn the_generated_parts_are_current() {
     }
     let tables = [
         ("docs/security.md", "monitor", Some(call_table("src/monitor/filter.rs", "monitor"))),
+        ("docs/security.md", "status", Some(call_table("src/monitor/filter.rs", "status"))),
+        ("docs/security.md", "network", Some(call_table("src/monitor/filter.rs", "network"))),
         ("docs/security.md", "warden", Some(call_table("src/monitor/filter.rs", "warden"))),
         ("docs/security.md", "parent", Some(call_table("src/notifier/filter.rs", "parent"))),
         ("docs/security.md", "hand", Some(call_table("src/notifier/filter.rs", "hand"))),

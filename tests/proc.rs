@@ -181,20 +181,15 @@ fn open_files(daemon: &Daemon, name: &str, pid: u32) {
             }
         }
         "upsentry-warden" => {
-            expected.extend([
-                "null rw",
-                "pipe w",
-                "pipe w",
-                "socket rw",
-                "eventfd rw",
-                "eventfd rw",
-                "signalfd rw",
-            ]);
+            expected.extend(["null rw", "pipe w", "pipe w", "socket rw", "signalfd rw"]);
+            expected.extend(["eventfd rw", "eventfd rw"]);
             expected.extend(vec!["tty rw"; wanted.ports]);
+            expected.extend(wanted.status.then_some("socket rw"));
         }
         "upsentry-mon" => {
             expected.extend(["null rw", "pipe w", "pipe w", "eventfd rw", "eventfd rw"]);
             expected.extend(vec!["tty rw"; wanted.ports]);
+            expected.extend(wanted.status.then_some("socket rw"));
         }
         "upsentry-hand" => {
             expected.extend(["null rw", "socket rw"]);
@@ -257,7 +252,8 @@ fn each_shape(via: &'static str) {
     }
     for release_build in [false, true] {
         for (background, ports) in [(false, 1), (false, 2), (true, 1), (true, 2)] {
-            let mut wanted = Wanted { background, ports, ..Wanted::new(via) };
+            let status = ports == 2;
+            let mut wanted = Wanted { background, ports, status, ..Wanted::new(via) };
             if release_build {
                 wanted.program = release().to_owned();
             }

@@ -17,6 +17,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use common::sim::Setup;
 use common::{DAEMON, need_root, skip};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -25,7 +26,14 @@ use rig::{Daemon, LONG, MAINS, POWER99};
 const QUICK: &str = "low-after 0s\ncable-grace 0s\n";
 
 fn start(more: &str) -> Daemon {
-    Daemon::start(&format!("{POWER99}{QUICK}{more}"), MAINS)
+    let setup = Setup::new().port("a", MAINS);
+    let conf = rig::one(&setup, &format!("{POWER99}{QUICK}{more}{}", served(&setup)));
+    Daemon::on(setup, &conf)
+}
+
+/// The line for the rig's own socket.
+fn served(setup: &Setup) -> String {
+    format!("status-socket {}\n", setup.path("status").display())
 }
 
 fn asked(daemon: &Daemon, more: &[&str]) -> Output {
@@ -135,14 +143,14 @@ fn blind_is_no_mains() {
     if !need_root() {
         return;
     }
-    let setup = common::sim::Setup::new().port("a", MAINS);
+    let setup = Setup::new().port("a", MAINS);
     let missing = setup.path("missing");
     let ups = format!(
         "need 1\nups one\nwatch {}\n{POWER99}ups two\nwatch {}\n{POWER99}",
         setup.tty("a").display(),
         missing.display()
     );
-    let conf = rig::write(&setup, &ups);
+    let conf = rig::write(&setup, &format!("{}{ups}", served(&setup)));
     let daemon = Daemon::unready(setup, &conf);
     daemon.says("two: contact lost");
     let (_, text) = until(&daemon, &[], &["BLIND; last seen on mains", "the port is not there"]);
@@ -353,13 +361,13 @@ fn master_and_slave_show_each_other() {
         return;
     }
     let port = free_port();
-    let fleet = |setup: &common::sim::Setup| {
+    let fleet = |setup: &Setup| {
         let key = setup.path("key");
         fs::write(&key, [7; 32]).unwrap();
         fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
-        format!("key-file {}\nport {port}\ndeadtime 3s\n", key.display())
+        format!("key-file {}\nport {port}\ndeadtime 3s\n{}", key.display(), served(setup))
     };
-    let setup = common::sim::Setup::new().port("a", MAINS);
+    let setup = Setup::new().port("a", MAINS);
     let more = format!("{POWER99}{QUICK}listen 127.0.0.1\nslave 127.0.0.1\n{}", fleet(&setup));
     let conf = rig::one(&setup, &more);
     let mut master = Daemon::on(setup, &conf);
@@ -368,7 +376,7 @@ fn master_and_slave_show_each_other() {
     assert!(text.contains("slaves   0 told, 0 acknowledged;  127.0.0.1 NEVER HEARD\n"), "{text}");
     assert!(text.contains("refused  no datagram since"), "{text}");
 
-    let setup = common::sim::Setup::new();
+    let setup = Setup::new();
     let conf = rig::write(&setup, &format!("{}watch 127.0.0.1\n", fleet(&setup)));
     let mut slave = Daemon::on(setup, &conf);
     let (code, text) = until(&slave, &[], &[": on mains  ", "   on mains (OL) for "]);

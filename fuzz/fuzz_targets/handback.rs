@@ -1,15 +1,20 @@
-//! What the process that parses the configuration hands back to root: any bytes; and any configuration,
-//! which must come back as it was.
+//! What processes without rights hand back to root. Of the one that parses the configuration: any bytes; and any
+//! configuration, which must come back as it was. Of the one that looks names up: any bytes.
 
 #![no_main]
 
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
+use upsentry::config::places::{self, MOST_ADDRESSES};
 use upsentry::config::{Purpose, parse};
 use upsentry::notifier::reader::{decode, encode};
 
 fuzz_target!(|bytes: &[u8]| {
+    let names = ["a", "b", "c"].map(str::to_owned);
+    let found = places::decode(bytes, &names);
+    assert!(found.values().all(|all| (1..=MOST_ADDRESSES).contains(&all.len())));
+    assert!(found.keys().all(|name| names.contains(name)));
     if let Some(config) = decode(bytes) {
         // Numbers have more than one form, so only what was written is compared.
         let written = encode(&config).expect("what was read can be written");

@@ -23,6 +23,8 @@ mod hosts;
 mod links;
 mod network;
 mod parse;
+pub mod places;
+pub mod route;
 mod screen;
 #[cfg(test)]
 mod tests;

@@ -19,8 +19,8 @@ pub type Cookie = [u8; 16];
 pub struct Bearer {
     /// Its session.
     pub session: Session,
-    /// How often another run has taken its place: a cookie from before proves nothing any more.
-    pub turn: u32,
+    /// The run of the same slave that it follows: once another has come, the cookie proves nothing any more.
+    pub turn: u64,
     /// Where it polls from.
     pub from: SocketAddr,
 }

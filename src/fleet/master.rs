@@ -224,12 +224,12 @@ impl Master {
         if known.is_some_and(|peer| header.sequence <= peer.sequence) {
             return Err(Refusal::Stale);
         }
-        let turn = known.map_or(0, Peer::turn);
+        let turn = self.peers.turn(&header.session, &poll);
         let bearer = Bearer { session: header.session, turn, from };
         let mut bound = self.cookies.is_good(now, &bearer, &poll.cookie);
         if bound {
             let Header { session, sequence, key, .. } = header;
-            bound = self.bind(&Proven { now, session, sequence, key, from, poll: &poll });
+            bound = self.bind(&Proven { now, session, sequence, key, from, turn, poll: &poll });
         }
         let cookie = self.cookies.make(now, &bearer);
         Ok(self.answer(&header, &poll, cookie, bound, length.min(out.len()), out))

@@ -63,9 +63,12 @@ pub struct Peer {
     pub halting: Option<(Duration, Duration)>,
     /// Another run of the same slave has taken its place.
     pub superseded: bool,
-    /// How often that happened to it, and when last.
-    turn: u32,
+    /// When that happened last.
     turned: Duration,
+    /// The how many-th run it is that the master has taken.
+    number: u64,
+    /// The number of the run of the same slave before it, or of the last that took its place.
+    turn: u64,
     free: bool,
 }
 
@@ -83,11 +86,6 @@ impl Peer {
     /// It counts: not another's past, and not gone.
     pub fn here(&self) -> bool {
         !self.free && !self.superseded && self.halting.is_none()
-    }
-
-    /// How often another run has taken its place; a cookie from before is no good.
-    pub(super) fn turn(&self) -> u32 {
-        self.turn
     }
 
     /// Nothing of it can come back, and nobody waits for it.
@@ -114,6 +112,8 @@ pub struct Proven<'a> {
     pub key: [u8; 4],
     /// Where it came from.
     pub from: SocketAddr,
+    /// As [`Peers::turn`] had it.
+    pub turn: u64,
     /// What it says.
     pub poll: &'a Poll<'a>,
 }
@@ -128,6 +128,7 @@ pub struct Peers {
     by_session: Vec<(Session, u32)>,
     free: Vec<u32>,
     capacity: usize,
+    taken: u64,
     sweep_at: Duration,
 }
 
@@ -144,6 +145,7 @@ impl Peers {
             by_session: Vec::with_capacity(capacity),
             free: Vec::with_capacity(capacity),
             capacity,
+            taken: 0,
             sweep_at: Duration::ZERO,
         }
     }
@@ -175,6 +177,18 @@ impl Peers {
         usize::try_from(*place).ok()
     }
 
+    /// The run of the same slave that this one follows. A cookie holds for the two of them: once yet another has been
+    /// taken, it does no more, and what was held back until then cannot come back.
+    pub fn turn(&self, session: &Session, poll: &Poll<'_>) -> u64 {
+        if let Some(peer) = self.find(session) {
+            return peer.turn;
+        }
+        let name = column(poll);
+        let same = self.names.iter().zip(&self.all).filter(|(other, _)| **other == name);
+        let same = same.filter(|(_, peer)| !peer.free && peer.name.as_str() == poll.name);
+        same.map(|(_, peer)| peer.number).max().unwrap_or(0)
+    }
+
     /// Takes over what a poll says. False: there is no room.
     pub fn bind(&mut self, proven: &Proven<'_>) -> bool {
         let Proven { now, sequence, key, from, poll, .. } = *proven;
@@ -201,8 +215,10 @@ impl Peers {
     }
 
     fn add(&mut self, proven: &Proven<'_>) -> Option<usize> {
-        let Proven { now, session, from, key, poll, .. } = *proven;
+        let Proven { now, session, from, key, turn, poll, .. } = *proven;
         let name = column(poll);
+        let number = self.taken.saturating_add(1);
+        self.taken = number;
         self.supersede(now, name, from, poll.name);
         let peer = Peer {
             session,
@@ -215,8 +231,9 @@ impl Peers {
             interval: Duration::ZERO,
             halting: None,
             superseded: false,
-            turn: 0,
             turned: Duration::ZERO,
+            number,
+            turn,
             free: false,
         };
         let place = match self.free.pop() {
@@ -245,8 +262,8 @@ impl Peers {
             let same = *other == name && !peer.free && peer.name.as_str() == text;
             if same && (peer.address.ip() == from.ip() || peer.silent(now)) {
                 peer.superseded = true;
-                peer.turn = peer.turn.saturating_add(1);
                 peer.turned = now;
+                peer.turn = self.taken;
             }
         }
     }

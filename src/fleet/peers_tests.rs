@@ -23,8 +23,9 @@ fn session(number: u8) -> Session {
 /// A poll of run `number`, the `sequence`-th, from host `host`.
 fn bind(peers: &mut Peers, now: u64, number: u8, sequence: u64, host: u8, poll: Poll<'_>) -> bool {
     let from = SocketAddr::from(([192, 0, 2, host], 4711));
-    let (now, session) = (secs(now), session(number));
-    peers.bind(&Proven { now, session, sequence, key: [7; 4], from, poll: &poll })
+    let (now, session, key) = (secs(now), session(number), [7; 4]);
+    let turn = peers.turn(&session, &poll);
+    peers.bind(&Proven { now, session, sequence, key, from, turn, poll: &poll })
 }
 
 fn here(peers: &Peers) -> Vec<u8> {
@@ -53,7 +54,7 @@ fn another_run_at_its_address_takes_its_place() {
     bind(&mut peers, 0, 1, 1, 1, POLL);
     bind(&mut peers, 1, 2, 1, 1, POLL);
     assert_eq!(here(&peers), [2]);
-    assert_eq!(peers.find(&session(1)).unwrap().turn(), 1);
+    assert_eq!(peers.turn(&session(1), &POLL), 2);
     // Another UPS of the same host, and another host.
     bind(&mut peers, 2, 3, 1, 1, Poll { ups: "other", ..POLL });
     bind(&mut peers, 2, 4, 1, 1, Poll { name: "web2", ..POLL });
@@ -66,7 +67,23 @@ fn another_run_at_its_address_takes_its_place() {
     // It lives, as its newest cookie proves.
     bind(&mut peers, 41, 1, 9, 1, POLL);
     assert_eq!(here(&peers), [1, 3, 4, 6]);
-    assert_eq!(peers.find(&session(1)).unwrap().turn(), 2);
+    assert_eq!(peers.turn(&session(1), &POLL), 6);
+}
+
+#[test]
+fn a_run_follows_the_newest_of_its_slave() {
+    let mut peers = Peers::new(9);
+    assert_eq!(peers.turn(&session(1), &POLL), 0);
+    bind(&mut peers, 0, 1, 1, 1, POLL);
+    bind(&mut peers, 0, 2, 1, 2, Poll { name: "web2", ..POLL });
+    assert_eq!(peers.turn(&session(1), &POLL), 0);
+    assert_eq!(peers.turn(&session(3), &POLL), 1);
+    // It has polled, but not been taken, when another one is.
+    bind(&mut peers, 0, 4, 1, 1, POLL);
+    assert_eq!(peers.turn(&session(3), &POLL), 3);
+    assert_eq!(peers.turn(&session(1), &POLL), 3);
+    assert_eq!(peers.turn(&session(4), &POLL), 1);
+    assert_eq!(peers.turn(&session(3), &Poll { ups: "other", ..POLL }), 0);
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub struct Fds {
 /// serves the status.
 pub fn monitor(fds: &Fds) -> Allow {
     let list = if fds.udp.is_empty() { Allow::new() } else { network(fds) };
-    let list = if let Some(listener) = fds.status { status(list, listener, fds) } else { list };
+    let list = if fds.status.is_some() { status(list, fds) } else { list };
     list
         // The modem lines, and how often they changed.
         .on(SYS_ioctl, &fds.ttys, &[command(TIOCMGET)])
@@ -59,10 +59,12 @@ pub fn monitor(fds: &Fds) -> Allow {
 
 /// What UDP needs. Addresses cannot be filtered; the sockets were made and bound before the fork, no other can
 /// be made, and no descriptor can come in or go out through one of the internet's.
-fn network(fds: &Fds) -> Allow {
-    let flags = Arg::Is(3, bits(MSG_DONTWAIT));
+pub fn network(fds: &Fds) -> Allow {
+    let (no_flags, flags) = (Arg::Is(3, 0), Arg::Is(3, bits(MSG_DONTWAIT)));
     Allow::new()
-        .on(SYS_recvfrom, &fds.udp, &[Arg::Is(3, 0)])
+        // Polls and answers; never with ancillary data.
+        .on(SYS_recvfrom, &fds.udp, &[no_flags])
+        // A poll, or an answer to one.
         .on(SYS_sendto, &fds.udp, &[flags])
         // A change, sealed once, to many slaves in one call.
         .on(SYS_sendmmsg, &fds.udp, &[flags])
@@ -70,13 +72,20 @@ fn network(fds: &Fds) -> Allow {
         .any(SYS_getrandom)
 }
 
-/// What serving the status needs. A client is written to; nothing is read of what it sends, so no descriptor can
-/// come in either.
-fn status(list: Allow, listener: RawFd, fds: &Fds) -> Allow {
-    let flags = Arg::Is(3, bits(SOCK_CLOEXEC | SOCK_NONBLOCK));
-    list.on(SYS_accept4, &[listener], &[flags])
-        .on(SYS_shutdown, &fds.clients, &[Arg::Is(1, bits(SHUT_RD))])
+/// What serving the status needs, beside `list`. What a client sends is never read, so no descriptor can come in
+/// either; the kernel refuses it from the moment that the client is taken.
+pub fn status(list: Allow, fds: &Fds) -> Allow {
+    let (taken, reading) =
+        (Arg::Is(3, bits(SOCK_CLOEXEC | SOCK_NONBLOCK)), Arg::Is(1, bits(SHUT_RD)));
+    let listener: Vec<RawFd> = fds.status.into_iter().collect();
+    list
+        // A client.
+        .on(SYS_accept4, &listener, &[taken])
+        // Refusing what it sends.
+        .on(SYS_shutdown, &fds.clients, &[reading])
+        // The report.
         .on(SYS_write, &fds.clients, &[])
+        // It has hung up, or is late.
         .on(SYS_close, &fds.clients, &[])
 }
 

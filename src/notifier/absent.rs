@@ -12,6 +12,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid};
 
+use crate::config::places;
 use crate::config::{Config, Ups, Watch};
 use crate::notifier::logging::{ALERT, NOTICE, say};
 use crate::notifier::names::{self, Question};
@@ -102,14 +103,6 @@ fn look(config: &Config, opened: &mut Opened, child: Pid) -> std::io::Result<()>
     }
 }
 
-/// What is wrong with a source that is not there.
-pub(super) fn reason(watch: &Watch) -> &'static str {
-    match watch {
-        Watch::Line(_) => "no such device",
-        Watch::Master(_) => "the name does not resolve",
-    }
-}
-
 impl Opened {
     /// Tries to open the devices that are absent; true: one was there.
     fn try_ports(&mut self, config: &Config, loud: Option<Duration>) -> bool {
@@ -139,12 +132,12 @@ impl Opened {
         let missing = self.absent(config).filter(|ups| matches!(ups.watch, Watch::Master(_)));
         let missing: Vec<&Ups> = missing.collect();
         for ups in &missing {
-            remind(ups, &reason(&ups.watch), loud);
+            remind(ups, &"the name does not resolve", loud);
         }
         let asked = match question {
             Some(asked) => asked,
             None if missing.is_empty() => return Ok(false),
-            None => question.insert(names::ask(names::of(missing.into_iter(), &[]))?),
+            None => question.insert(names::ask(places::names(missing.into_iter(), &[]))?),
         };
         let Some(found) = asked.poll()? else { return Ok(false) };
         *question = None;

@@ -1,12 +1,21 @@
 //! `upsentry check`: what it would do here. Needs neither root nor devices.
 
 use std::fmt::Write as _;
+use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use crate::config::places::{self, Found, addresses};
 use crate::config::{self, Action, Config, UserSpec, Via, Watch};
+use crate::notifier::doubts::doubts;
+use crate::notifier::names::{self, Question};
 use crate::notifier::via::{self, Init, Route};
 use crate::notifier::{open, users};
 use crate::sysvinit::inittab;
+
+/// More names that do not resolve are only counted.
+const MOST_SILENT: usize = 16;
 
 /// What `check` found.
 #[derive(Debug)]
@@ -45,13 +54,14 @@ pub fn report(config: &Config) -> Report {
         remarks.push(format!("{path}: warning: {error}"));
     }
     devices(&mut remarks, config);
+    let links = links(&mut remarks, config);
     let root = if config.chroot.exists() { open::check_root(&config.chroot) } else { Ok(()) };
     if let Err(error) = root {
         remarks.push(format!("{path}: warning: {error}"));
     }
     let errors = usize::from(status != 0);
     let head = config::describe(config, errors, remarks.len().saturating_sub(errors));
-    Report { screen: head + &screen, remarks, status }
+    Report { screen: head + &screen + &links, remarks, status }
 }
 
 fn row(screen: &mut String, name: &str, what: &str) {
@@ -75,7 +85,7 @@ fn words(
         (Via::Command, _) => format!("via command{chosen}"),
     };
     row(screen, "init here", &format!("{}, {way}", init.name));
-    remarks.extend(via::doubts(config, init, route));
+    remarks.extend(doubts(config, init, route));
     let halt = if route.halt.is_empty() { None } else { open::halt(&route.halt).err() };
     if let Some(error) = halt {
         remarks.push(format!("{}: warning: {error}", config.path.display()));
@@ -150,6 +160,67 @@ fn jail(config: &Config) -> String {
         (Some(abi), _) => format!("ABI {abi}"),
     };
     format!("seccomp {seccomp}, Landlock {landlock}, chroot {}", config.chroot.display())
+}
+
+/// Other machines, as far as they can be found from here; and what is wrong with the files for them.
+fn links(remarks: &mut Vec<String>, config: &Config) -> String {
+    let path = config.path.display();
+    let names = places::names(config.ups.iter(), &config.slaves);
+    let asked = if names.is_empty() {
+        Ok(Found::new())
+    } else {
+        names::ask(names).and_then(Question::wait)
+    };
+    let found = asked.unwrap_or_else(|error| {
+        remarks.push(format!("{path}: warning: looking up names: {error}"));
+        Found::new()
+    });
+    let masters = config.ups.iter().filter_map(|ups| match &ups.watch {
+        Watch::Master(master) => Some((ups.watch_line, &master.host)),
+        Watch::Line(_) => None,
+    });
+    let slaves = config.slaves.iter().map(|slave| (slave.line, &slave.name));
+    let mut silent =
+        masters.chain(slaves).filter(|(_, name)| addresses(&found, name).next().is_none());
+    for (line, name) in silent.by_ref().take(MOST_SILENT) {
+        remarks.push(format!("{path}:{line}: warning: the name {name} does not resolve now"));
+    }
+    let more = silent.count();
+    if more > 0 {
+        remarks.push(format!("{path}: warning: {more} more names do not resolve now"));
+    }
+    for file in &config.key_files {
+        if let Some(wrong) = key_file(file) {
+            remarks.push(format!("{path}: warning: key-file {}: {wrong}", file.display()));
+        }
+    }
+    let group = config.status_socket.as_ref().and_then(|socket| socket.group.as_ref());
+    if let Some(Err(error)) = group.map(users::group) {
+        remarks.push(format!("{path}: warning: status-socket: {error}"));
+    }
+    config::describe_links(config, &|name| {
+        // An address says all of itself.
+        name.parse::<IpAddr>().is_err().then(|| {
+            let all: Vec<String> = addresses(&found, name).map(|one| one.to_string()).collect();
+            if all.is_empty() { "does not resolve now".to_owned() } else { all.join(", ") }
+        })
+    })
+}
+
+/// What is wrong with a key file, as far as it can be seen without reading it.
+fn key_file(path: &Path) -> Option<String> {
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Some("is not there; `upsentry keygen' makes one".to_owned())
+        }
+        Err(error) => Some(error.to_string()),
+        Ok(meta) if !meta.is_file() => Some("is not a file".to_owned()),
+        Ok(meta) if meta.uid() != 0 || meta.mode() & 0o077 != 0 => Some(
+            "must be root's, and nobody else may read it: chown root and chmod 600 it".to_owned(),
+        ),
+        Ok(meta) if meta.len() != 32 => Some(format!("has {} bytes, not 32", meta.len())),
+        Ok(_) => None,
+    }
 }
 
 fn devices(remarks: &mut Vec<String>, config: &Config) {

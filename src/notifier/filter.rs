@@ -47,6 +47,7 @@ pub fn parent(fds: &Fds) -> Allow {
         // fstat(3) is the one or the other, by C library.
         .on(SYS_fstat, &fds.stat, &[])
         .on(SYS_newfstatat, &fds.stat, &[empty_path])
+        // At a stop: whether the machine goes down, or only the daemon.
         .on(SYS_pread64, &fds.pread, &[])
         .on(SYS_pwrite64, &fds.pwrite, &[])
         .on(SYS_ftruncate, &fds.truncate, &[])

@@ -2,11 +2,14 @@
 //! to the pipe. Nothing here parses what a line or a socket said.
 
 mod absent;
+mod begin;
 pub mod check;
 mod chronicle;
+mod doubts;
 mod farewell;
 pub mod filter;
 mod hand;
+pub mod keygen;
 pub mod kill;
 mod link;
 pub mod logging;
@@ -26,5 +29,6 @@ mod trouble;
 pub mod users;
 pub mod via;
 
+pub use begin::judge;
 pub use net::Net;
-pub use start::{Enter, Jail, Mode, judge, run};
+pub use start::{Enter, Jail, Mode, run};

@@ -3,11 +3,9 @@
 //! The C library's resolver reads what the network says, and loads plug-ins. So it runs in an image of its own,
 //! in whose memory no key of ours is, and never in a process of ours.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
-use std::net::IpAddr;
 use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
@@ -16,18 +14,13 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, Uid, alarm, dup2_stdin, dup2_stdout, execve};
 
-use crate::config::{SlaveHost, Ups, Watch};
-use crate::notifier::resolver::{COMMAND, MOST_ADDRESSES};
+use crate::config::places::{ENTRY, Found, decode};
+use crate::notifier::resolver::COMMAND;
 use crate::sys::text::complain;
 use crate::sys::{at, confine, now, process, raw};
 
 /// For all names together.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The largest entry of an answer: a number, a count, and addresses.
-const ENTRY: usize = 16 + 20 * MOST_ADDRESSES;
-
-/// All addresses of each name that resolves.
-pub(super) type Found = BTreeMap<String, Vec<IpAddr>>;
 
 /// A look-up that runs.
 #[derive(Debug)]
@@ -37,16 +30,6 @@ pub(super) struct Question {
     child: Option<Pid>,
     answer: File,
     until: Duration,
-}
-
-/// The names of masters, then of slaves; no literal addresses.
-pub(super) fn of<'a>(ups: impl Iterator<Item = &'a Ups>, slaves: &[SlaveHost]) -> Vec<String> {
-    let masters = ups.filter_map(|ups| match &ups.watch {
-        Watch::Master(master) => Some(master.host.clone()),
-        Watch::Line(_) => None,
-    });
-    let slaves = slaves.iter().map(|slave| slave.name.clone());
-    masters.chain(slaves).filter(|name| name.parse::<IpAddr>().is_err()).collect()
 }
 
 /// Asks for all addresses of these names.
@@ -132,24 +115,3 @@ impl Drop for Question {
         self.end();
     }
 }
-
-/// Entries of a name's place and its addresses, as far as they are whole.
-fn decode(mut bytes: &[u8], names: &[String]) -> Found {
-    let mut found = Found::new();
-    while let Ok(((place, addresses), rest)) =
-        postcard::take_from_bytes::<(u32, Vec<IpAddr>)>(bytes)
-    {
-        bytes = rest;
-        let name = usize::try_from(place).ok().and_then(|place| names.get(place));
-        let addresses = addresses.into_iter().filter(|address| !address.is_unspecified());
-        let addresses: Vec<IpAddr> = addresses.take(MOST_ADDRESSES).collect();
-        if let (Some(name), false) = (name, addresses.is_empty()) {
-            found.insert(name.clone(), addresses);
-        }
-    }
-    found
-}
-
-#[cfg(test)]
-#[path = "names_tests.rs"]
-mod tests;

@@ -19,11 +19,13 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, soc
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::chown;
 
+use crate::config::places::{self, Found};
 use crate::config::{Config, Listen, StatusSocket, Watch};
 use crate::fleet::keys::Key;
-use crate::notifier::names::{self, Found, Question};
+use crate::notifier::logging::{NOTICE, say};
+use crate::notifier::names::{self, Question};
 use crate::notifier::users;
-use crate::sys::bind;
+use crate::sys::{bind, process};
 
 /// How long another holder of a port may take to let go: a daemon that is just being restarted.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -60,7 +62,7 @@ impl Net {
     /// # Errors
     /// A key file or a port cannot be had.
     pub(super) fn open(config: &Config) -> Result<Net, String> {
-        let mut net = Net { host: host(), ..Net::default() };
+        let mut net = Net { host: process::host(), ..Net::default() };
         if let Some(socket) = &config.status_socket {
             let shown = socket.path.display();
             let refused = |why| format!("status-socket {shown}: {why}; no status is served");
@@ -73,11 +75,12 @@ impl Net {
         let keys = config.key_files.iter().map(|path| key(path));
         net.keys = keys.collect::<Result<_, _>>()?;
         net.sockets(config)?;
-        let asked = names::ask(names::of(config.ups.iter(), &config.slaves));
+        let asked = names::ask(places::names(config.ups.iter(), &config.slaves));
         let asked = asked.and_then(Question::wait);
         let found = asked.map_err(|error| format!("looking up names: {error}"))?;
         net.find_masters(config, &found);
-        net.find_slaves(config, &found);
+        (net.slaves, net.groups) = config.hosts(&found, bind::is_group);
+        net.doubts.extend(places::unresolved(&net.slaves));
         Ok(net)
     }
 
@@ -128,40 +131,15 @@ impl Net {
     /// Takes over what was found of the masters; true: one that had no address has some.
     pub(super) fn find_masters(&mut self, config: &Config, found: &Found) -> bool {
         let mut news = false;
-        for (ups, known) in
-            config.ups.iter().zip(&mut self.masters).filter(|(_, known)| known.is_empty())
-        {
-            let Watch::Master(master) = &ups.watch else { continue };
-            let addresses = addresses(found, &master.host);
-            known.extend(addresses.map(|address| SocketAddr::new(address, config.port)));
-            news |= !known.is_empty();
+        let all = self.masters.iter_mut().zip(config.masters(found)).zip(&config.ups);
+        for ((known, found), ups) in all.filter(|((known, _), _)| known.is_empty()) {
+            if !found.is_empty() {
+                say(NOTICE, format_args!("{}: {} is found", ups.name, ups.watch));
+                (*known, news) = (found, true);
+            }
         }
         news
     }
-
-    fn find_slaves(&mut self, config: &Config, found: &Found) {
-        for slave in &config.slaves {
-            let all = addresses(found, &slave.name);
-            let (groups, hosts): (Vec<_>, Vec<_>) =
-                all.partition(|address| bind::is_group(*address));
-            if groups.is_empty() || !hosts.is_empty() {
-                self.slaves.push((slave.name.clone(), hosts));
-            }
-            self.groups.extend(groups.into_iter().map(|to| SocketAddr::new(to, config.port)));
-        }
-        let missing = self.slaves.iter().filter(|(_, hosts)| hosts.is_empty());
-        let missing: Vec<&str> = missing.map(|(name, _)| name.as_str()).collect();
-        if let [first, rest @ ..] = missing.as_slice() {
-            let more =
-                if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
-            self.doubts.push(format!("slave {first}{more}: the name does not resolve now"));
-        }
-    }
-}
-
-fn addresses<'a>(found: &'a Found, name: &str) -> impl Iterator<Item = IpAddr> + use<'a> {
-    let literal = name.parse().ok();
-    literal.into_iter().chain(found.get(name).into_iter().flatten().copied())
 }
 
 /// Binds, and waits for a port that is taken.
@@ -173,15 +151,6 @@ fn patient<T>(bind: impl Fn() -> nix::Result<T>) -> nix::Result<T> {
             other => return other,
         }
     }
-}
-
-/// This machine's name, as far as it fits.
-fn host() -> String {
-    let name = nix::sys::utsname::uname().ok();
-    let name = name.as_ref().map_or("".into(), |name| name.nodename().to_string_lossy());
-    let fits = |letter: &char| letter.is_ascii_alphanumeric() || "._-".contains(*letter);
-    let name: String = name.chars().filter(fits).take(63).collect();
-    if name.is_empty() { "unnamed".to_owned() } else { name }
 }
 
 /// The key in a file: 32 bytes that only root can have read or written.

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
@@ -34,6 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Everything that only root could open.
 #[derive(Debug)]
 pub(super) struct Opened {
+    pub(super) init: Init,
     pub(super) route: Route,
     pub(super) users: Users,
     pub(super) ttys: Vec<Option<OwnedFd>>,
@@ -47,6 +48,8 @@ pub(super) struct Opened {
     pub(super) null: OwnedFd,
     /// Process 1's command line, where sysvinit says the runlevel.
     pub(super) title: Option<File>,
+    /// What is not there, for the log.
+    pub(super) away: Vec<String>,
 }
 
 impl Opened {
@@ -73,10 +76,10 @@ impl Opened {
         let set_at = now();
         let fifo = match route.via {
             Via::Initctl => {
-                let path = config.initctl.clone().or(init.fifo);
+                let path = config.initctl.as_ref().or(init.fifo.as_ref());
                 let path =
                     path.ok_or("via initctl: neither /run/initctl nor /dev/initctl is there")?;
-                Some(fifo(&path)?)
+                Some(fifo(path)?)
             }
             Via::Signal | Via::Command => None,
         };
@@ -84,7 +87,22 @@ impl Opened {
         let null = null.map_err(|error| format!("/dev/null: {error}"))?.into();
         let history = History::open(&config.history_file);
         let title = config.speaks().then(|| File::open("/proc/1/cmdline").ok()).flatten();
-        Ok(Opened { route, users, ttys, set_at, net, fifo, state, record, history, null, title })
+        let away = Vec::new();
+        Ok(Opened {
+            init,
+            away,
+            route,
+            users,
+            ttys,
+            set_at,
+            net,
+            fifo,
+            state,
+            record,
+            history,
+            null,
+            title,
+        })
     }
 }
 
@@ -98,6 +116,11 @@ pub(super) struct History {
 }
 
 impl History {
+    /// Its descriptors.
+    pub(super) fn descriptors(&self) -> [RawFd; 3] {
+        [self.file.as_raw_fd(), self.from.as_raw_fd(), self.to.as_raw_fd()]
+    }
+
     /// Opens and locks it, makes its directory, and reserves what it may grow to.
     ///
     /// # Errors
@@ -129,6 +152,18 @@ impl Opened {
             Watch::Master(_) => master.is_empty(),
         });
         absent.map(|(ups, _)| ups)
+    }
+
+    /// The same in words.
+    pub(super) fn away(&self, config: &Config) -> Vec<String> {
+        let line = |ups: &Ups| {
+            let lost = match ups.watch {
+                Watch::Line(_) => "no such device now; it counts as lost",
+                Watch::Master(_) => "the name does not resolve now; it counts as lost",
+            };
+            format!("{}: {}: {lost}", ups.name, ups.watch)
+        };
+        self.absent(config).map(line).collect()
     }
 
     /// Takes over what a child of ours has told init meanwhile.

@@ -80,7 +80,6 @@ pub fn decode(bytes: &[u8]) -> Option<Config> {
 /// The child: gives up every right, then parses.
 fn read(path: &Path, file: File, mode: u32, purpose: Purpose, result: OwnedFd) -> ! {
     let keep = [0, 1, 2, file.as_raw_fd(), result.as_raw_fd()];
-    let list = filter::reader(file.as_raw_fd(), result.as_raw_fd());
     let walls = Walls {
         keep: &keep,
         root: None,
@@ -90,10 +89,8 @@ fn read(path: &Path, file: File, mode: u32, purpose: Purpose, result: OwnedFd) -
         memory: MEMORY,
         scoped: true,
     };
-    let confined = list.compile().and_then(|program| {
-        confine(&walls)?;
-        seccomp::install(&program)
-    });
+    let list = filter::reader(file.as_raw_fd(), result.as_raw_fd());
+    let confined = confine(&walls).and_then(|_| seccomp::install(&list.compile()?));
     let mut result = File::from(result);
     let (status, bytes) = match confined.map(|()| config::load_open(path, file, mode, purpose)) {
         Ok(Ok(config)) => encode(&config).map_or((1, Vec::new()), |bytes| (0, bytes)),

@@ -10,14 +10,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::sys::prctl;
-use nix::unistd::write;
+use nix::unistd::{dup2_stderr, write};
 
+use crate::config::places::{MOST_ADDRESSES, entry};
 use crate::sys::{process, raw};
 
 /// The word on the command line that means this.
 pub const COMMAND: &CStr = c"look-up-names";
-/// More addresses of one host are not used.
-pub const MOST_ADDRESSES: usize = 16;
 /// Names that are looked up at one time: one whose server is silent holds up no other.
 const AT_ONCE: usize = 32;
 /// Enough for the C library's resolver.
@@ -28,13 +27,13 @@ const LARGEST: u64 = 4 << 20;
 /// Answers until all names are looked up or somebody has enough; the exit status.
 pub fn main() -> u8 {
     // What the C library has to say is of no use to who asked; there is nothing that could be written to.
-    let mute = File::open("/dev/null").map(|null| nix::unistd::dup2_stderr(null));
+    let mute = File::open("/dev/null").is_ok_and(|null| dup2_stderr(null).is_ok());
     // Exec has made it so again.
     let _ = prctl::set_dumpable(false);
     process::name(c"upsentry-names");
     raw::one_arena();
     let mut text = String::new();
-    if mute.is_err() || std::io::stdin().take(LARGEST).read_to_string(&mut text).is_err() {
+    if !mute || std::io::stdin().take(LARGEST).read_to_string(&mut text).is_err() {
         return 1;
     }
     let names: Vec<&str> = text.lines().collect();
@@ -75,10 +74,4 @@ fn addresses(name: &str) -> Vec<IpAddr> {
         }
     }
     found
-}
-
-/// `None`: there is nothing to say.
-fn entry(place: usize, addresses: &[IpAddr]) -> Option<Vec<u8>> {
-    let place = u32::try_from(place).ok().filter(|_| !addresses.is_empty())?;
-    postcard::to_allocvec(&(place, addresses)).ok()
 }

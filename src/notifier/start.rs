@@ -1,43 +1,29 @@
 //! The start: check, open, fork, confine every side; only then is the first byte of a line read.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::path::Path;
 use std::time::Duration;
 
+use landlock::RulesetStatus;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::{ForkResult, Uid, pipe2, setsid};
 
-use crate::config::{Action, Config, Via};
-use crate::ipc::guard::Guard;
-use crate::ipc::judge::{self, Feed, FeedSettings, Judge};
-use crate::ipc::keeper::Keeper;
-use crate::ipc::parting::Slaves;
-use crate::ipc::record::Record;
-use crate::ipc::told::Told;
+use crate::config::{Config, Via};
 use crate::notifier::absent::{self, Part};
-use crate::notifier::chronicle::Chronicle;
-use crate::notifier::farewell::{Farewell, level};
+use crate::notifier::begin::{Forked, begin};
 use crate::notifier::filter;
 use crate::notifier::hand::Hand;
-use crate::notifier::link::{Gate, Link};
-use crate::notifier::logging::{ALERT, EMERG, NOTICE, Sink, WARNING, say};
+use crate::notifier::logging::{EMERG, Sink, say};
 use crate::notifier::net::Net;
-use crate::notifier::notice::Notice;
-use crate::notifier::open::{self, Opened};
-use crate::notifier::parent::{Ends, Parent};
-use crate::notifier::teller::{Fifo, HandLink, Teller};
-use crate::notifier::trouble;
-use crate::notifier::users::Identity;
-use crate::notifier::via::{self, Actions, Init};
+use crate::notifier::open::{self, History, Opened};
+use crate::notifier::via::{self, Init};
 use crate::sys::board::{self, Board};
 use crate::sys::cage::Cage;
 use crate::sys::confine::{self, MEMORY, Walls};
 use crate::sys::text::complain;
-use crate::sys::{at, filter as seccomp, now, process, raw, unix_time};
-use crate::sysvinit::lifeline::Lifeline;
+use crate::sys::{at, filter as seccomp, process, raw};
 
 /// How the command line wants it.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +74,6 @@ pub fn run(config: &Config, mode: Mode, jail: Enter) -> Result<u8, String> {
     };
     // Whatever the caller's mask: scripts read the files that we make.
     let _ = nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
-    let doubts = via::doubts(config, &init, &route);
     let mut opened = Opened::new(config, init, route)?;
     let mut started = match mode.foreground {
         true => None,
@@ -98,7 +83,12 @@ pub fn run(config: &Config, mode: Mode, jail: Enter) -> Result<u8, String> {
     // Before stderr is given up; the file is opened by the process that it names.
     let mut pid_file = Some(open::pid_file(&config.pid_file)?);
     let sink = Sink::open(mode.log_stderr);
-    greet(config, &opened, &doubts, sink);
+    for line in opened.away(config).iter().filter(|_| !sink.uses_stderr()) {
+        complain(format_args!("upsentry: {line}"));
+    }
+    // What comes from there or goes there later is not ours; a failure leaves it as it was.
+    let _ = nix::unistd::dup2_stdin(&opened.null);
+    let _ = nix::unistd::dup2_stdout(&opened.null);
     process::block_signals().map_err(at("signal mask"))?;
     if absent::wait(config, &mut opened, &mut started)? == Part::Meanwhile {
         // The file names the process that waits.
@@ -106,8 +96,13 @@ pub fn run(config: &Config, mode: Mode, jail: Enter) -> Result<u8, String> {
     }
     let hand = hand(config, &opened)?;
     let (link, events, log, board) = fork_warden(config, &mut opened, jail)?;
-    let forked = Forked { link, events, log, board, hand, started, pid_file, sink, mode };
-    let parent = assemble(config, opened, forked).inspect_err(|error| {
+    let mask: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
+    let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
+    let signals = signals.map_err(at("signalfd"))?;
+    let forked = Forked { link, events, log, board, hand, started, pid_file, signals, sink, mode };
+    let landlock = drop_root(config, &mut opened, &forked);
+    let parent = landlock.and_then(|landlock| begin(config, opened, forked, landlock));
+    let parent = parent.inspect_err(|error| {
         // Standard error may be closed already.
         if !sink.uses_stderr() {
             say(EMERG, format_args!("{error}"));
@@ -140,33 +135,6 @@ fn background() -> Result<OwnedFd, String> {
         complain(format_args!("upsentry: did not start; the reason is above or in the system log"));
     }
     raw::exit(i32::from(read != Ok(1)))
-}
-
-fn greet(config: &Config, opened: &Opened, doubts: &[String], sink: &Sink) {
-    let route = &opened.route;
-    let chosen = if route.chosen { " (chosen)" } else { "" };
-    let (version, ups) = (env!("CARGO_PKG_VERSION"), config.ups.len());
-    say(
-        NOTICE,
-        format_args!("upsentry {version}: {ups} UPS, via {}{chosen}", via::name(route.via)),
-    );
-    for warning in config.warnings.iter().chain(doubts).chain(&opened.net.doubts) {
-        say(WARNING, format_args!("{warning}"));
-    }
-    if let Err(error) = &opened.history {
-        say(WARNING, format_args!("{error}; no history is kept"));
-    }
-    for ups in opened.absent(config) {
-        let why = absent::reason(&ups.watch);
-        let line = format!("{}: {}: {why} now; it counts as lost", ups.name, ups.watch);
-        say(ALERT, format_args!("{line}"));
-        if !sink.uses_stderr() {
-            complain(format_args!("upsentry: {line}"));
-        }
-    }
-    // What comes from there or goes there later is not ours; a failure leaves it as it was.
-    let _ = nix::unistd::dup2_stdin(&opened.null);
-    let _ = nix::unistd::dup2_stdout(&opened.null);
 }
 
 /// Forks the hand, where this route needs one.
@@ -270,133 +238,39 @@ fn pair() -> Result<(OwnedFd, OwnedFd), String> {
     Ok((ours, theirs))
 }
 
-/// The parent's ends of everything, and how it was started.
-struct Forked {
-    link: OwnedFd,
-    events: OwnedFd,
-    log: OwnedFd,
-    board: Board,
-    hand: Option<OwnedFd>,
-    started: Option<OwnedFd>,
-    pid_file: Option<std::fs::File>,
-    sink: &'static Sink,
-    mode: Mode,
-}
-
-/// Makes the parent of what was opened, and takes root from it.
-fn assemble(config: &Config, opened: Opened, forked: Forked) -> Result<Parent, String> {
-    let time = now();
-    let mask: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
-    let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
-    let signals = signals.map_err(at("signalfd"))?;
-    let actions = opened.route.actions;
-    let Opened { users, fifo, state, record, history, null, ttys, net, title, .. } = opened;
-    let names: Vec<String> = config.ups.iter().map(|ups| ups.name.clone()).collect();
-    let chronicle = history.ok().map(|history| Chronicle::new(history, state.boot(), &names));
-    // The jail's from here on. Closing it is all: exclusiveness stays with who still holds it.
-    drop((ttys, net));
-    let guard = Guard::new(config.ups.iter().map(|ups| (ups.name.as_str(), ups.settle)));
-    let mut parent = Parent {
-        keeper: Keeper::new(guard, judge(config, &record, actions, time), time),
-        ends: Ends {
-            names,
-            link: Link { fd: forked.link },
-            events: forked.events,
-            gate: Gate::new(forked.log),
-            teller: Teller {
-                actions,
-                sleep_time: config.sleep_time,
-                fifo: fifo.map(|fd| Fifo { fd, line: Lifeline::default() }),
-                hand: forked.hand.map(HandLink::new),
-            },
-            state,
-            chronicle,
-            slaves: config
-                .is_master()
-                .then(|| Slaves::at_start(title.as_ref().and_then(level), record.slaves)),
-            notice: Notice::new(forked.board),
-        },
-        farewell: Farewell {
-            title,
-            wait: config.speaks().then_some(config.slave_wait),
-            until: None,
-        },
-        pid_file: forked.pid_file,
-        signals,
-        sink: forked.sink,
-        started: forked.started,
-        restarted: forked.mode.foreground,
-        linger: forked.mode.linger,
-        remind_at: None,
-        blind_at: None,
-        began: time,
-    };
-    parent
-        .begin()
-        .map_err(|error| format!("state file {}: {error}", config.state_file.display()))?;
-    confine_parent(&mut parent, &users.notifier, &config.chroot, null, record.fresh)?;
-    Ok(parent)
-}
-
-/// What is judged by, and what this boot's record says of before.
-pub fn judge(config: &Config, record: &Record, actions: Actions, time: Duration) -> Judge {
-    let settings = judge::Settings {
-        need: config.need,
-        low_is_final: matches!(actions.low, Action::Runlevel(_) | Action::Halt),
-        insist: config.insist,
-        low_is_told: actions.low != Action::None,
-        shutdown_is_told: actions.shutdown != Action::None,
-    };
-    let feeds = config.ups.iter().map(|ups| {
-        let grace = if ups.blind_grace_applies() { ups.cable_grace } else { Duration::ZERO };
-        let settings =
-            FeedSettings { weight: ups.power, blind_after: ups.blind_after, cable_grace: grace };
-        let seen = record.seen.iter().find(|(name, _)| *name == ups.name);
-        Feed::new(settings, seen.map(|(_, power)| *power), time)
-    });
-    if record.told != Told::Ok {
-        say(NOTICE, format_args!("init was told {:?} before this start", record.told));
-    }
-    let mut judge = Judge::new(settings, feeds, record.told);
-    if record.shutdown {
-        judge.shut_down();
-    }
-    judge
-}
-
-/// Takes everything from the parent but what it holds.
-fn confine_parent(
-    parent: &mut Parent,
-    who: &Identity,
-    root: &Path,
-    null: OwnedFd,
-    fresh: bool,
-) -> Result<(), String> {
-    let fds = parent.descriptors();
-    let program = filter::parent(&fds).compile()?;
-    let more = [&fds.read, &fds.write, &fds.pread, &fds.pwrite, &fds.truncate, &fds.send];
-    let keep: Vec<RawFd> =
-        [0, 1, 2].into_iter().chain(more.into_iter().flatten().copied()).collect();
-    if !parent.sink.uses_stderr() {
+/// Takes everything from this process but what the parent holds.
+fn drop_root(
+    config: &Config,
+    opened: &mut Opened,
+    forked: &Forked,
+) -> Result<RulesetStatus, String> {
+    opened.away = opened.away(config);
+    let (log, syslog) = forked.sink.descriptors();
+    let Opened { users, fifo, state, history, title, null, ttys, net, .. } = opened;
+    let always = [&forked.link, &forked.events, &forked.log].map(AsRawFd::as_raw_fd);
+    let some = [&forked.hand, &forked.started, fifo].map(|fd| fd.as_ref().map(AsRawFd::as_raw_fd));
+    let files = [title, &forked.pid_file].map(|file| file.as_ref().map(AsRawFd::as_raw_fd));
+    let more = [log, syslog].into_iter().chain(some).chain(files).flatten();
+    let past = history.as_ref().map(History::descriptors).ok().into_iter().flatten();
+    let board = forked.board.descriptor();
+    let one = [forked.signals.as_fd(), state.fd(), null.as_fd()].map(|fd| fd.as_raw_fd());
+    let keep = [0, 1, 2, board].into_iter().chain(always).chain(one).chain(more).chain(past);
+    let keep: Vec<RawFd> = keep.collect();
+    if !forked.sink.uses_stderr() {
         nix::unistd::dup2_stderr(null.as_fd()).map_err(at("stderr"))?;
     }
-    // Closed with all the rest.
-    core::mem::forget(null);
+    // The jail's from here on. Closing it is all: exclusiveness stays with who still holds it.
+    *ttys = Vec::new();
+    *net = Net { doubts: std::mem::take(&mut net.doubts), ..Net::default() };
     let walls = Walls {
         keep: &keep,
-        root: Some(root),
-        uid: who.uid,
-        gid: who.gid,
+        root: Some(&config.chroot),
+        uid: users.notifier.uid,
+        gid: users.notifier.gid,
         file_size: 1 << 20,
         memory: MEMORY,
         scoped: true,
     };
     raw::one_arena();
-    let landlock = confine::confine(&walls)?;
-    trouble::speak_of_panics();
-    trouble::say_confined(&who.name, landlock);
-    if let Some(chronicle) = &mut parent.ends.chronicle {
-        chronicle.begin((now(), unix_time()), fresh)?;
-    }
-    seccomp::install(&program)
+    confine::confine(&walls)
 }

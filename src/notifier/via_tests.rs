@@ -1,7 +1,8 @@
 use std::path::Path;
 
 use super::*;
-use crate::config::{self, Purpose};
+use crate::config::{self, Action, Config, Purpose, Via};
+use crate::notifier::doubts::doubts;
 
 fn config(more: &str) -> Config {
     let text = format!("watch ttyS0\nfail cts 0\nlow dcd 0\n{more}\n");
@@ -13,6 +14,7 @@ fn sysvinit() -> Init {
         name: "init".to_owned(),
         fifo: Some("/run/initctl".into()),
         systemd: false,
+        systemctl: "/bin/systemctl".to_owned(),
         catches_sigpwr: true,
     }
 }
@@ -41,7 +43,7 @@ fn without_via_it_is_what_process_1_understands() {
 
 #[test]
 fn systemd_runs_systemctl_unless_halt_is_given() {
-    let systemd = Init { systemd: true, ..Init::default() };
+    let systemd = Init { systemd: true, ..sysvinit() };
     let halt = |more: &str| route(&config(more), &systemd).unwrap().halt;
     assert!(halt("")[0].ends_with("/systemctl"));
     assert_eq!(halt("")[1], "poweroff");

@@ -33,6 +33,15 @@ pub fn name(name: &std::ffi::CStr) {
     let _ = prctl::set_name(name);
 }
 
+/// This machine's name, as far as it fits: 1..=63 bytes of `[A-Za-z0-9._-]`.
+pub fn host() -> String {
+    let name = nix::sys::utsname::uname().ok();
+    let name = name.as_ref().map_or("".into(), |name| name.nodename().to_string_lossy());
+    let fits = |letter: &char| letter.is_ascii_alphanumeric() || "._-".contains(*letter);
+    let name: String = name.chars().filter(fits).take(63).collect();
+    if name.is_empty() { "unnamed".to_owned() } else { name }
+}
+
 /// Blocks every signal that can be: TERM from sendsigs and ^C reach all of us, and only the parent acts.
 ///
 /// # Errors

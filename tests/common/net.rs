@@ -31,9 +31,7 @@ impl Wire {
         let wire = Wire { tag: format!("upsn-{}-{number}", std::process::id()), hosts: 0 };
         ip(&format!("netns add {}-w", wire.tag));
         let in_switch = |words: &str| ip(&format!("-n {}-w {words}", wire.tag));
-        in_switch(
-            "link add wire type bridge ageing_time 0 mcast_snooping 0 stp_state 0 forward_delay 0",
-        );
+        in_switch("link add wire type bridge mcast_snooping 0 stp_state 0 forward_delay 0");
         in_switch("link set wire up");
         wire
     }
@@ -47,6 +45,7 @@ impl Wire {
         ip(&format!("netns add {ns}"));
         ip(&format!("-n {tag}-w link add p{number} type veth peer name eth0 netns {ns}"));
         ip(&format!("-n {tag}-w link set p{number} master wire up"));
+        ip(&format!("-n {tag}-w link set p{number} type bridge_slave learning off flood on"));
         // No checks for duplicate addresses: the first datagram need not wait for them.
         let v6 = format!("/proc/sys/net/ipv6/conf/eth0/accept_dad");
         host.inside(move || fs::write(v6, "0")).expect("a setting of the namespace");

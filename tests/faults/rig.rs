@@ -38,7 +38,7 @@ impl Told for Initctl {
 pub(crate) fn config(setup: &Setup, machine: &str) -> String {
     let path = |name: &str| setup.path(name).display().to_string();
     format!(
-        "initctl {}\npowerstatus {}\nchroot {}\nstate-file {}\npid-file {}\nhistory-file {}\n\
+        "initctl {}\npowerstatus {}\nchroot {}\nstate-file {}\npid-file {}\nhistory-file {}\nstatus-socket none\n\
          user 64996\nnotifier-user 64997\nsettle 100ms\ncable-grace 0s\n{machine}model power99\nwatch {}\n",
         path("initctl"),
         path("powerstatus"),

@@ -13,8 +13,10 @@ fn on_battery(slaves: usize, master: &str, slave: &str) -> Fleet {
         slave: format!("tell low none\n{slave}"),
         ..Plan::default()
     });
-    fleet.ups("cts=0,dcd=0");
-    fleet.master.told(1, "powerfailnow");
+    fleet.ups("cts=0");
+    fleet.all_told(1, "powerfail");
+    fleet.ups("cts=0 dcd=0");
+    fleet.master.told(2, "powerfailnow");
     fleet
 }
 
@@ -28,8 +30,8 @@ fn slaves_are_told_to_shut_down_and_waited_for() {
     fleet.master.stop();
     for slave in &mut fleet.slaves {
         slave.says("its master goes down: shut down");
-        // SETENV and RUNLEVEL.
-        slave.told(2, "runlevel");
+        // SETENV and RUNLEVEL are two.
+        slave.told(3, "runlevel");
         // As its init would.
         slave.stop();
         slave.says("this machine goes down");
@@ -51,7 +53,7 @@ fn a_silent_slave_keeps_the_load_on() {
     let mut fleet = on_battery(2, "", "halt-time 1s\n");
     fleet.slaves[1].freeze(true);
     fleet.master.stop();
-    fleet.slaves[0].told(2, "runlevel");
+    fleet.slaves[0].told(3, "runlevel");
     fleet.slaves[0].stop();
     fleet.master.says("not all slaves are gone");
     fleet.master.says("ended 0");
@@ -99,7 +101,7 @@ fn the_longest_halt_time_is_waited_for() {
     }
     let mut fleet = on_battery(1, "", "halt-time 6s\n");
     fleet.master.stop();
-    fleet.slaves[0].told(2, "runlevel");
+    fleet.slaves[0].told(3, "runlevel");
     fleet.slaves[0].stop();
     fleet.slaves[0].says("ended 0");
     // A moment of the six seconds: it is still there then.

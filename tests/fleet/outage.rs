@@ -7,7 +7,7 @@ const STORY: [(&str, &str); 4] = [
     ("cts=0", "powerfail"),
     ("cts=1", "powerok"),
     ("cts=0", "powerfail"),
-    ("cts=0,dcd=0", "powerfailnow"),
+    ("cts=0 dcd=0", "powerfailnow"),
 ];
 
 fn play(plan: &Plan) {

@@ -65,6 +65,7 @@ fn changed_datagrams_move_nobody() {
     fleet.ups("cts=0");
     fleet.all_told(1, "powerfail");
     let frames = fleet.attacker.recorded(PORT);
+    assert!(frames.len() > 4, "only {} datagrams were recorded", frames.len());
     for (index, frame) in frames.iter().enumerate() {
         let mut forged = frame.clone();
         let begin = frame.len() - payload(frame).len();

@@ -8,14 +8,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Long enough for anything that must come, on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(15);
 /// The port of master and slaves, as the configuration has it by default.
-pub(crate) const PORT: u16 = 3550;
+pub(crate) const PORT: u16 = upsentry::config::PORT;
 
 /// How a fleet proves who it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +65,7 @@ impl Fleet {
     pub(crate) fn start(plan: &Plan) -> Fleet {
         let fleet = Fleet::unready(plan);
         for machine in fleet.slaves.iter().chain([&fleet.master]) {
-            machine.says("ready: 1 of 1 UPS on mains");
+            machine.says("ups: on mains");
         }
         fleet
     }
@@ -223,31 +221,23 @@ impl Machine {
         let conf = self.rig.setup().path("conf");
         let out = self.rig.setup().path("k");
         let line = format!(
-            "{DAEMON} -k -c {} >{out} 2>&1; echo k $? >&2",
+            "{DAEMON} -k -c {} >{out} 2>&1; echo minus-k $? >&2",
             conf.display(),
             out = out.display()
         );
         self.rig.input(&line);
-        self.says("k ");
+        self.says("minus-k ");
         let stderr = self.rig.stderr();
-        let status = stderr.rsplit("\nk ").next().and_then(|rest| rest.trim().parse().ok());
+        let status = stderr.rsplit("minus-k ").next().and_then(|rest| rest.trim().parse().ok());
         (status.unwrap_or(-1), fs::read_to_string(out).unwrap_or_default())
     }
 
     /// Whether the kill line was driven.
     pub(crate) fn killed(&mut self) -> bool {
         use crate::common::sim::Kind;
-        self.rig.log().iter().any(|event: &Event| matches!(event.kind, Kind::Out { dtr: true, .. }))
+        // The first open of a port raises both outputs for a moment.
+        let driven =
+            |event: &Event| matches!(&event.kind, Kind::Out { dtr: true, by, .. } if by != "open");
+        self.rig.log().iter().any(driven)
     }
-}
-
-/// What a command says on this host.
-pub(crate) fn run(host: &Host, program: impl AsRef<Path>, words: &[&str]) -> (Option<i32>, String) {
-    let done = Command::new("nsenter")
-        .arg(format!("--net={}", host.path().display()))
-        .arg(program.as_ref())
-        .args(words)
-        .output()
-        .expect("nsenter");
-    (done.status.code(), String::from_utf8_lossy(&done.stdout).into_owned())
 }

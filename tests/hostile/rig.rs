@@ -167,7 +167,7 @@ impl Wanted {
         let [user, notifier] = USERS;
         let path = |name: &str| setup.path(name).display().to_string();
         let mut text = format!(
-            "user {user}\nnotifier-user {notifier}\nchroot {}\nstate-file {}\npid-file {}\nhistory-file {}\n\
+            "user {user}\nnotifier-user {notifier}\nchroot {}\nstate-file {}\npid-file {}\nhistory-file {}\nstatus-socket none\n\
              initctl {}\nvia initctl\nsettle 50ms\nfail cts 0\nlow dcd 0\ncable-grace 0s\n{}\n",
             path("empty"),
             path("state"),

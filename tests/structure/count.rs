@@ -3,16 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What runs as root in the daemon: opening the configuration (a child without rights reads it),
-/// the start up to the drop, what is done while a device is awaited, the hand. Not in it: the wrappers of
-/// `src/sys`, and the command line.
+/// What runs as root in the daemon: opening the configuration (a child without rights reads it), the start up to
+/// the drop, what is done while a device or a name is awaited, the hand. Not in it: the wrappers of `src/sys`, the
+/// command line, and what only computes with the configuration, without touching the system (`src/config`).
 pub const PRIVILEGED: [&str; 14] = [
     "src/config/file.rs",
     "src/notifier/absent.rs",
-    "src/notifier/filter.rs",
     "src/notifier/hand.rs",
     "src/notifier/logging.rs",
     "src/notifier/mod.rs",
+    "src/notifier/names.rs",
     "src/notifier/net.rs",
     "src/notifier/open.rs",
     "src/notifier/port.rs",
@@ -26,16 +26,22 @@ pub const PRIVILEGED: [&str; 14] = [
 /// What runs as root in `-k`, with the port of the above.
 pub const KILL: &str = "src/notifier/kill.rs";
 
-/// What of `src/notifier` runs only after the drop, or (`check`) needs no privilege.
+/// What of `src/notifier` runs only after the drop (`filter`: the lists of system calls, made when all else is
+/// given up), in a program without rights (`resolver`), or needs no privilege (`check`, `keygen`).
 #[allow(dead_code)]
-pub const UNPRIVILEGED: [&str; 9] = [
+pub const UNPRIVILEGED: [&str; 14] = [
+    "src/notifier/begin.rs",
     "src/notifier/check.rs",
     "src/notifier/chronicle.rs",
+    "src/notifier/doubts.rs",
     "src/notifier/farewell.rs",
+    "src/notifier/filter.rs",
+    "src/notifier/keygen.rs",
     "src/notifier/link.rs",
     "src/notifier/notice.rs",
     "src/notifier/parent.rs",
     "src/notifier/past.rs",
+    "src/notifier/resolver.rs",
     "src/notifier/teller.rs",
     "src/notifier/trouble.rs",
 ];

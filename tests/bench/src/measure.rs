@@ -26,7 +26,7 @@ fn configure(setup: &Setup, more: &str) -> PathBuf {
     let path = |name| setup.path(name).display().to_string();
     let text = format!(
         "watch {}\nmodel power99\nsettle 300ms\nvia initctl\ninitctl {}\nchroot {}\nstate-file {}\n\
-         pid-file {}\nhistory-file {}\nuser 64998\nnotifier-user 64999\n{more}",
+         pid-file {}\nhistory-file {}\nstatus-socket none\nuser 64998\nnotifier-user 64999\n{more}",
         path("a"),
         path("initctl"),
         path("empty"),

@@ -72,7 +72,7 @@ fn configure(setup: &Setup) -> PathBuf {
     let path = |name| setup.path(name).display().to_string();
     let text = format!(
         "watch {}\nmodel power99\n\n# Only so that this touches nothing of the machine it runs on:\nsettle 500ms\n\
-         via initctl\ninitctl {}\nchroot {}\nstate-file {}\npid-file {}\nhistory-file {}\nuser 64998\nnotifier-user 64999\n",
+         via initctl\ninitctl {}\nchroot {}\nstate-file {}\npid-file {}\nhistory-file {}\nstatus-socket none\nuser 64998\nnotifier-user 64999\n",
         path("a"),
         path("initctl"),
         path("empty"),
