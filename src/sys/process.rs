@@ -22,6 +22,11 @@ pub fn remember_id() {
     ID.store(std::process::id(), Ordering::Relaxed);
 }
 
+/// To be called after a fork whose child may ask only for its thread's id: the first thread's is the process's.
+pub fn remember_first_thread() {
+    ID.store(nix::unistd::gettid().as_raw().unsigned_abs(), Ordering::Relaxed);
+}
+
 /// Names this process in `ps` (at most 15 bytes show).
 pub fn name(name: &std::ffi::CStr) {
     // A name is a help for people; nothing depends on it.

@@ -75,6 +75,29 @@ pub fn unread(pipe: BorrowedFd<'_>) -> nix::Result<usize> {
     Ok(usize::try_from(bytes).unwrap_or(0))
 }
 
+/// Takes a connection of a listening socket; non-blocking, and not inherited by a command.
+///
+/// # Errors
+/// EAGAIN: none is there; EMFILE, ENFILE, ENOMEM.
+pub fn accept(listener: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
+    use nix::sys::socket::{SockFlag, accept4};
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let fd = accept4(listener.as_raw_fd(), flags)?;
+    // SAFETY: it was just made, and nobody else knows its number.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The same under another number: this one, or the lowest free one above it.
+///
+/// # Errors
+/// EINVAL, EMFILE: there is no such number.
+pub fn duplicate_above(fd: BorrowedFd<'_>, number: RawFd) -> nix::Result<OwnedFd> {
+    use nix::fcntl::{FcntlArg, fcntl};
+    let fd = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(number))?;
+    // SAFETY: it was just made, and nobody else knows its number.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 /// Closes a descriptor whose owner is never used again nor dropped, because the process goes on in a
 /// function that does not return.
 pub fn close(fd: BorrowedFd<'_>) {
