@@ -106,7 +106,7 @@ fn what_passes_a_list_gets_nowhere() {
     }
 }
 
-fn refused(who: Who, ground: &Ground, calls: Vec<(c_long, Vec<u64>)>, with: &[i32]) {
+pub(crate) fn refused(who: Who, ground: &Ground, calls: Vec<(c_long, Vec<u64>)>, with: &[i32]) {
     let calls: Vec<Call> =
         calls.into_iter().map(|(number, args)| Call::new(number, &args)).collect();
     let ways: Vec<Way> = calls.iter().map(|call| Way::Native(*call)).collect();
@@ -189,7 +189,7 @@ fn a_panic_stays_on_the_list() {
     }
     let ground = Ground::new();
     let fds = ground.jail_fds();
-    for who in [Who::Monitor, Who::Warden] {
+    for who in [Who::Monitor, Who::Warden, Who::Speaking, Who::SpeakingWarden] {
         let programs = who.programs(&ground);
         let confine = || {
             who.become_it(&ground, &programs)?;

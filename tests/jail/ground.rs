@@ -5,6 +5,7 @@ use nix::sys::signal::SigSet;
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Gid, Uid};
 use std::fs::File;
+use std::net::UdpSocket;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
@@ -20,11 +21,17 @@ pub(crate) struct Ground {
     pub(crate) news: EventFd,
     pub(crate) listener: UnixListener,
     pub(crate) clients: (UnixStream, UnixStream),
+    /// Of IPv4 and of IPv6.
+    pub(crate) udp: [UdpSocket; 2],
+    /// A UDP socket that no process of ours has.
+    pub(crate) strange_udp: UdpSocket,
     pub(crate) events: (OwnedFd, OwnedFd),
     pub(crate) log: (OwnedFd, OwnedFd),
     pub(crate) link: UnixDatagram,
     pub(crate) children: SignalFd,
     pub(crate) fifo: (OwnedFd, OwnedFd),
+    /// Process 1's command line.
+    pub(crate) title: File,
     pub(crate) state: File,
     pub(crate) pid_file: File,
     pub(crate) syslog: UnixDatagram,
@@ -55,6 +62,9 @@ impl Ground {
             tty: pty.slave,
             listener,
             clients: UnixStream::pair().expect("sockets"),
+            udp: ["127.0.0.1:0", "[::1]:0"].map(udp),
+            strange_udp: udp("127.0.0.1:0"),
+            title: File::open("/proc/1/cmdline").expect("process 1"),
             poke: EventFd::from_flags(EfdFlags::EFD_NONBLOCK).expect("an eventfd"),
             news: EventFd::from_flags(EfdFlags::EFD_NONBLOCK).expect("an eventfd"),
             events: pipe(),
@@ -93,17 +103,23 @@ impl Ground {
         }
     }
 
+    /// Of a monitor that serves the status and speaks to masters and slaves.
+    pub(crate) fn speaking_fds(&self) -> jail::Fds {
+        let udp = self.udp.each_ref().map(AsRawFd::as_raw_fd).to_vec();
+        jail::Fds { udp, ..self.serving_fds() }
+    }
+
     pub(crate) fn notifier_fds(&self) -> notifier::Fds {
         let link = self.link.as_raw_fd();
         notifier::Fds {
             read: vec![self.events.0.as_raw_fd(), self.log.0.as_raw_fd(), link],
             write: vec![link, self.news.as_fd().as_raw_fd(), self.fifo.1.as_raw_fd()],
             stat: vec![self.fifo.1.as_raw_fd()],
+            pread: vec![self.title.as_raw_fd()],
             pwrite: vec![self.state.as_raw_fd()],
             truncate: vec![self.pid_file.as_raw_fd()],
             send: vec![self.syslog.as_raw_fd()],
             shutdown: vec![link],
-            ..Default::default()
         }
     }
 
@@ -115,14 +131,16 @@ impl Ground {
         let rest = [self.link.as_raw_fd(), self.syslog.as_raw_fd(), self.tty.as_raw_fd()];
         let events = [self.poke.as_fd().as_raw_fd(), self.news.as_fd().as_raw_fd()];
         let serving = [&self.clients.0, &self.clients.1].map(AsRawFd::as_raw_fd);
+        let udp = [&self.udp[0], &self.udp[1], &self.strange_udp].map(AsRawFd::as_raw_fd);
         let more = events.into_iter().chain([self.children.as_fd().as_raw_fd()]);
-        let more = more.chain(serving).chain([self.listener.as_raw_fd()]);
+        let more = more.chain(serving).chain([self.listener.as_raw_fd(), self.title.as_raw_fd()]);
         [0, 1, 2]
             .into_iter()
             .chain(files)
             .chain(ends.into_iter().flatten())
             .chain(rest)
             .chain(more)
+            .chain(udp)
             .collect()
     }
 
@@ -146,4 +164,11 @@ impl Drop for Ground {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.scratch);
     }
+}
+
+/// A socket that reaches this machine only, and never waits.
+fn udp(address: &str) -> UdpSocket {
+    let udp = UdpSocket::bind(address).expect("a UDP socket");
+    udp.set_nonblocking(true).expect("a UDP socket");
+    udp
 }

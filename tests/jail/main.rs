@@ -22,6 +22,7 @@ mod ground;
 mod lists;
 mod live;
 mod matrix;
+mod network;
 mod who;
 
 use common::jail::{Outcome, Way, make};

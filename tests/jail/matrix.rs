@@ -2,6 +2,7 @@
 
 use crate::common::jail::{Call, Way, address, text};
 use crate::ground::Ground;
+use crate::network;
 use crate::who::Who;
 use nix::libc;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
@@ -374,6 +375,7 @@ pub(crate) fn matrix(ground: &Ground) -> Vec<(&'static str, Way)> {
     ];
     let mut all: Vec<(&'static str, Way)> = calls
         .into_iter()
+        .chain(network::calls(ground))
         .map(|(name, number, args)| (name, Way::Native(Call::new(number, &args))))
         .collect();
     let old = [("int80 exit", 1), ("int80 write", 4), ("int80 getpid", 20), ("int80 execve", 11)];
@@ -421,21 +423,34 @@ pub(crate) fn works(who: Who) -> Vec<&'static str> {
         "munmap",
         "brk",
     ];
+    let serving = ["accept4 of status", "write client", "close client", "shutdown client RD"];
+    let speaking = network::WORKS.into_iter().chain(serving).chain(monitor);
     match who {
         Who::Monitor => monitor.to_vec(),
-        Who::Serving => monitor
-            .into_iter()
-            .chain(["accept4 of status", "write client", "close client", "shutdown client RD"])
-            .collect(),
+        Who::Serving => monitor.into_iter().chain(serving).collect(),
+        Who::Speaking => speaking.collect(),
+        Who::SpeakingWarden => speaking.chain(warden).collect(),
         Who::Warden => monitor.into_iter().chain(warden).collect(),
         Who::Parent => {
-            vec!["write news", "mmap", "munmap", "brk", "ppoll", "clock_gettime", "exit_group"]
+            vec![
+                "write news",
+                "pread64 title",
+                "sendto syslog",
+                "mmap",
+                "munmap",
+                "brk",
+                "ppoll",
+                "clock_gettime",
+                "exit_group",
+            ]
         }
         Who::Hand => vec![
             "write tty",
             "write news",
             "write client",
             "write status",
+            "write udp",
+            "close udp",
             "close client",
             "close status",
             "write poke",

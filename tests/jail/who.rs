@@ -16,30 +16,48 @@ pub(crate) enum Who {
     Monitor,
     /// A monitor that serves the status.
     Serving,
+    /// A monitor of a master that is a slave as well, and serves the status.
+    Speaking,
     Warden,
+    /// The warden of that one.
+    SpeakingWarden,
     Parent,
     Hand,
     Reader,
 }
 
-pub(crate) const ALL: [Who; 6] =
-    [Who::Monitor, Who::Serving, Who::Warden, Who::Parent, Who::Hand, Who::Reader];
+pub(crate) const ALL: [Who; 8] = [
+    Who::Monitor,
+    Who::Serving,
+    Who::Speaking,
+    Who::Warden,
+    Who::SpeakingWarden,
+    Who::Parent,
+    Who::Hand,
+    Who::Reader,
+];
 
 /// A rule as the design has it: these arguments are exactly these.
 pub(crate) type Rule = (c_long, Vec<(usize, u64)>);
 
 impl Who {
+    fn jail_fds(self, ground: &Ground) -> jail::Fds {
+        match self {
+            Who::Serving => ground.serving_fds(),
+            Who::Speaking | Who::SpeakingWarden => ground.speaking_fds(),
+            _ => ground.jail_fds(),
+        }
+    }
+
     /// Its compiled lists, the one that was put on first in front.
     pub(crate) fn programs(self, ground: &Ground) -> Vec<BpfProgram> {
         let (link, children) = (ground.link.as_raw_fd(), ground.children.as_fd().as_raw_fd());
-        let fds = ground.jail_fds();
+        let fds = self.jail_fds(ground);
         let lists = match self {
-            Who::Monitor => vec![jail::warden(&fds, link, children), jail::monitor(&fds)],
-            Who::Serving => {
-                let fds = ground.serving_fds();
+            Who::Monitor | Who::Serving | Who::Speaking => {
                 vec![jail::warden(&fds, link, children), jail::monitor(&fds)]
             }
-            Who::Warden => vec![jail::warden(&fds, link, children)],
+            Who::Warden | Who::SpeakingWarden => vec![jail::warden(&fds, link, children)],
             Who::Parent => vec![notifier::parent(&ground.notifier_fds())],
             Who::Hand => vec![notifier::hand(link, ground.directory.as_raw_fd())],
             Who::Reader => {
@@ -52,7 +70,7 @@ impl Who {
     /// Becomes it, in the order of its start.
     pub(crate) fn become_it(self, ground: &Ground, programs: &[BpfProgram]) -> Result<(), String> {
         match self {
-            Who::Monitor | Who::Serving => {
+            Who::Monitor | Who::Serving | Who::Speaking => {
                 ground.walls(USERS[0], 0)?;
                 // The warden's list has no room for the timer.
                 impatient();
@@ -60,7 +78,7 @@ impl Who {
                 confine::no_more_processes()?;
                 return seccomp::install(&programs[1]);
             }
-            Who::Warden => ground.walls(USERS[0], 0)?,
+            Who::Warden | Who::SpeakingWarden => ground.walls(USERS[0], 0)?,
             Who::Parent => ground.walls(USERS[1], 1 << 20)?,
             Who::Hand => {
                 raw::close_all_but(&ground.all()).map_err(|error| error.to_string())?;
@@ -79,9 +97,12 @@ impl Who {
     pub(crate) fn free(self) -> Vec<c_long> {
         use libc::*;
         let monitor = [SYS_ppoll, SYS_clock_gettime, SYS_exit_group];
+        let random = matches!(self, Who::Speaking | Who::SpeakingWarden).then_some(SYS_getrandom);
         match self {
-            Who::Monitor | Who::Serving => monitor.to_vec(),
-            Who::Warden => [
+            Who::Monitor | Who::Serving | Who::Speaking => {
+                monitor.into_iter().chain(random).collect()
+            }
+            Who::Warden | Who::SpeakingWarden => [
                 SYS_clone,
                 SYS_wait4,
                 SYS_clone3,
@@ -98,6 +119,7 @@ impl Who {
             ]
             .into_iter()
             .chain(monitor)
+            .chain(random)
             .collect(),
             Who::Parent => [SYS_brk, SYS_munmap].into_iter().chain(monitor).collect(),
             Who::Hand => [SYS_write, SYS_close, SYS_brk].into_iter().chain(monitor).collect(),
@@ -109,7 +131,7 @@ impl Who {
     pub(crate) fn rules(self, ground: &Ground) -> Vec<Rule> {
         use libc::*;
         let fd = |fd: RawFd| (0, u64::try_from(fd).expect("a descriptor"));
-        let fds = ground.jail_fds();
+        let fds = self.jail_fds(ground);
         let (link, children) = (ground.link.as_raw_fd(), ground.children.as_fd().as_raw_fd());
         let dir = ground.directory.as_raw_fd();
         let asked = (SYS_fcntl, vec![(1, F_GETFD as u64)]);
@@ -124,22 +146,32 @@ impl Who {
         for command in [TIOCMGET, TIOCMIWAIT, TIOCGICOUNT] {
             monitor.push((SYS_ioctl, vec![fd(fds.ttys[0]), (1, command)]));
         }
-        match self {
-            Who::Monitor => monitor,
-            Who::Serving => {
-                let listener = fd(ground.listener.as_raw_fd());
-                let flags = (SOCK_CLOEXEC | SOCK_NONBLOCK) as u64;
-                monitor.push((SYS_accept4, vec![listener, (3, flags)]));
-                for client in ground.serving_fds().clients {
-                    monitor.extend([
-                        (SYS_write, vec![fd(client)]),
-                        (SYS_close, vec![fd(client)]),
-                        (SYS_shutdown, vec![fd(client), (1, SHUT_RD as u64)]),
-                    ]);
-                }
-                monitor
+        if fds.status.is_some() {
+            let listener = fd(ground.listener.as_raw_fd());
+            let flags = (SOCK_CLOEXEC | SOCK_NONBLOCK) as u64;
+            monitor.push((SYS_accept4, vec![listener, (3, flags)]));
+            for client in [&ground.clients.0, &ground.clients.1] {
+                let client = fd(client.as_raw_fd());
+                monitor.extend([
+                    (SYS_write, vec![client]),
+                    (SYS_close, vec![client]),
+                    (SYS_shutdown, vec![client, (1, SHUT_RD as u64)]),
+                ]);
             }
-            Who::Warden => {
+        }
+        if matches!(self, Who::Speaking | Who::SpeakingWarden) {
+            for udp in &ground.udp {
+                let udp = fd(udp.as_raw_fd());
+                monitor.extend([
+                    (SYS_recvfrom, vec![udp, (3, 0)]),
+                    (SYS_sendto, vec![udp, (3, MSG_DONTWAIT as u64)]),
+                    (SYS_sendmmsg, vec![udp, (3, MSG_DONTWAIT as u64)]),
+                ]);
+            }
+        }
+        match self {
+            Who::Monitor | Who::Serving | Who::Speaking => monitor,
+            Who::Warden | Who::SpeakingWarden => {
                 monitor.extend([
                     (SYS_read, vec![fd(link)]),
                     (SYS_read, vec![fd(children)]),
@@ -165,6 +197,7 @@ impl Who {
                     (SYS_write, vec![fd(fifo)]),
                     (SYS_fstat, vec![fd(fifo)]),
                     (SYS_newfstatat, vec![fd(fifo), (3, AT_EMPTY_PATH as u64)]),
+                    (SYS_pread64, vec![fd(ground.title.as_raw_fd())]),
                     (SYS_pwrite64, vec![fd(state)]),
                     (SYS_ftruncate, vec![fd(ground.pid_file.as_raw_fd())]),
                     (SYS_sendto, vec![fd(ground.syslog.as_raw_fd())]),
@@ -192,8 +225,8 @@ impl Who {
     /// Calls that make or change a mapping: allowed where it cannot be executed.
     pub(crate) fn maps(self) -> Vec<c_long> {
         match self {
-            Who::Monitor | Who::Serving | Who::Hand => Vec::new(),
-            Who::Warden => vec![libc::SYS_mmap, libc::SYS_mprotect],
+            Who::Monitor | Who::Serving | Who::Speaking | Who::Hand => Vec::new(),
+            Who::Warden | Who::SpeakingWarden => vec![libc::SYS_mmap, libc::SYS_mprotect],
             Who::Parent | Who::Reader => vec![libc::SYS_mmap],
         }
     }
