@@ -87,6 +87,23 @@ pub fn descriptors(pid: u32) -> BTreeMap<i32, (String, &'static str)> {
     entries.filter_map(one).collect()
 }
 
+/// What a descriptor's target, `socket:[…]`, is: `udp`, `udp6`, `listening`, `unix`, or `tcp` and the like; of this
+/// network namespace.
+pub fn socket_kind(target: &str) -> Option<&'static str> {
+    let inode = target.strip_prefix("socket:[")?.strip_suffix(']')?;
+    let has = |file: &str, column: usize| {
+        let text = fs::read_to_string(format!("/proc/net/{file}")).unwrap_or_default();
+        let mut lines = text.lines().skip(1).map(str::to_owned);
+        lines.find(|line| line.split_whitespace().nth(column) == Some(inode))
+    };
+    if let Some(line) = has("unix", 6) {
+        // __SO_ACCEPTCON
+        let listening = line.split_whitespace().nth(3) == Some("00010000");
+        return Some(if listening { "listening" } else { "unix" });
+    }
+    ["udp", "udp6", "tcp", "tcp6", "raw", "raw6"].into_iter().find(|file| has(file, 9).is_some())
+}
+
 /// `/proc/PID/limits`: soft and hard by name.
 pub fn limits(pid: u32) -> BTreeMap<String, (String, String)> {
     let text = fs::read_to_string(format!("/proc/{pid}/limits")).expect("a running process");
@@ -459,6 +476,10 @@ pub struct Wanted {
     pub ports: usize,
     /// Serves its status.
     pub status: bool,
+    /// Answers slaves on this port, of loopback's addresses of both families.
+    pub serves: Option<u16>,
+    /// Is the slave of whoever has this port.
+    pub asks: Option<u16>,
     /// The daemon.
     pub program: PathBuf,
     /// Put before the daemon's own command line.
@@ -466,10 +487,18 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// A master, with one UPS, that is the slave of itself and serves its status.
+    pub fn fleet(via: &'static str) -> Self {
+        let port = free_port();
+        Self { status: true, serves: Some(port), asks: Some(port), ..Self::new(via) }
+    }
+
     /// In the foreground, one UPS, the build of these tests.
     pub fn new(via: &'static str) -> Self {
         let program = super::DAEMON.into();
-        Self { via, background: false, ports: 1, status: false, program, wrapper: Vec::new() }
+        let (serves, asks) = (None, None);
+        let wrapper = Vec::new();
+        Self { via, background: false, ports: 1, status: false, serves, asks, program, wrapper }
     }
 
     /// Its configuration; `more` is put before the first UPS.
@@ -492,11 +521,20 @@ impl Wanted {
         if self.via == "command" {
             text.push_str("halt /bin/true\n");
         }
-        if self.ports > 1 {
+        if self.ports + usize::from(self.asks.is_some()) > 1 {
             text.push_str("need 1\n");
+        }
+        if let Some(port) = self.serves.or(self.asks) {
+            text.push_str(&format!("port {port}\nkey-file {}\n", path("key")));
+        }
+        if self.serves.is_some() {
+            text.push_str("listen 127.0.0.1\nlisten ::1\nslave 127.0.0.1\n");
         }
         for port in self.names() {
             text.push_str(&format!("ups {port}\nwatch {}\n", setup.tty(port).display()));
+        }
+        if self.asks.is_some() {
+            text.push_str("ups far\nwatch 127.0.0.1\n");
         }
         text
     }
@@ -514,6 +552,9 @@ impl Wanted {
         if self.background {
             setup = setup.option("--until-gone");
         }
+        let key = setup.write("key", &"k".repeat(32));
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        fs::set_permissions(key, mode).expect("the key's mode");
         let config = setup.write("conf", &self.config(&setup, more));
         let mut words = self.wrapper.clone();
         words.push(self.program.display().to_string());
@@ -529,6 +570,16 @@ impl Wanted {
         let hand = (self.via != "initctl").then_some("upsentry-hand");
         ["upsentry", "upsentry-warden", "upsentry-mon"].into_iter().chain(hand).collect()
     }
+}
+
+/// A UDP port that nobody has now, of both families.
+pub fn free_port() -> u16 {
+    let one = || {
+        let four = std::net::UdpSocket::bind("127.0.0.1:0").ok()?;
+        let port = four.local_addr().ok()?.port();
+        std::net::UdpSocket::bind(("::1", port)).ok().map(|_| port)
+    };
+    (0..100).find_map(|_| one()).expect("a port")
 }
 
 /// A system log that the test reads, and what a command is put behind to have it: a /dev of its own, with

@@ -1,7 +1,7 @@
 //! The running daemon: its processes have exactly these lists, and what stands for them here is confined as they are.
 
 use crate::common::jail::{
-    Status, Wanted, confined, descriptors, fingerprint, limits, live_filters, release,
+    Status, Wanted, confined, descriptors, fingerprint, limits, live_filters, release, socket_kind,
 };
 use crate::common::{need_root, skip};
 use crate::ground::Ground;
@@ -19,18 +19,30 @@ fn the_evil_process_is_confined_as_the_real_one() {
     if !need_root() {
         return;
     }
-    let wanted = Wanted::new("signal");
-    let rig = wanted.start("");
-    let real = confined(&rig, &wanted, Duration::from_secs(3));
-    let ground = Ground::new();
-    let base = crate::common::jail::own_filters(&Status::of(real["upsentry"]).expect("it runs"));
-    assert_eq!(base, 1);
-    for (who, name) in [
+    let alone = [
         (Who::Monitor, "upsentry-mon"),
         (Who::Warden, "upsentry-warden"),
         (Who::Parent, "upsentry"),
         (Who::Hand, "upsentry-hand"),
-    ] {
+    ];
+    let fleet = [
+        (Who::Speaking, "upsentry-mon"),
+        (Who::SpeakingWarden, "upsentry-warden"),
+        (Who::Parent, "upsentry"),
+        (Who::Hand, "upsentry-hand"),
+    ];
+    for (wanted, pairs) in [(Wanted::new("signal"), alone), (Wanted::fleet("signal"), fleet)] {
+        same_rights(&wanted, &pairs);
+    }
+}
+
+fn same_rights(wanted: &Wanted, pairs: &[(Who, &str)]) {
+    let rig = wanted.start("");
+    let real = confined(&rig, wanted, Duration::from_secs(10));
+    let ground = Ground::new();
+    let base = crate::common::jail::own_filters(&Status::of(real["upsentry"]).expect("it runs"));
+    assert_eq!(base, 1);
+    for (who, name) in pairs.iter().copied() {
         let programs = who.programs(&ground);
         let evil = waiting(programs.len(), &|| who.become_it(&ground, &programs));
         let real_status = Status::of(real[name]).expect("it runs");
@@ -106,10 +118,17 @@ fn the_live_lists_are_the_compiled_ones() {
     if !need_root() {
         return;
     }
-    for (program, status) in [(crate::common::DAEMON.into(), false), (release().to_owned(), true)] {
-        let wanted = Wanted { program, status, ports: 2, ..Wanted::new("signal") };
+    let fleet = Wanted::fleet("signal");
+    for wanted in [
+        Wanted { ports: 2, ..Wanted::new("signal") },
+        Wanted { ports: 2, status: true, program: release().to_owned(), ..Wanted::new("signal") },
+        // A master and slave, the one, the other.
+        Wanted { program: release().to_owned(), ..fleet.clone() },
+        Wanted { asks: None, status: false, ..fleet.clone() },
+        Wanted { serves: None, ports: 0, ..fleet },
+    ] {
         let rig = wanted.start("");
-        let pids = confined(&rig, &wanted, Duration::from_secs(3));
+        let pids = confined(&rig, &wanted, Duration::from_secs(10));
         for name in ["upsentry", "upsentry-warden", "upsentry-mon", "upsentry-hand"] {
             let Some(live) = live_filters(pids[name]) else {
                 return skip("the kernel does not show filters (PTRACE_SECCOMP_GET_FILTER)");
@@ -139,11 +158,11 @@ fn expected(name: &str, pids: &std::collections::BTreeMap<&str, u32>) -> Vec<Bpf
                 read: [find("pipe:", "r"), find("socket:", "rw"), find("signalfd", "rw")].concat(),
                 write: [find("socket:", "rw"), find("/stderr", "w")].concat(),
                 stat: Vec::new(),
+                pread: find("/proc/1/cmdline", "r"),
                 pwrite: [find("/state", "rw"), find("/history", "rw")].concat(),
                 truncate: find("/pid", "w"),
                 send: Vec::new(),
                 shutdown: find("socket:", "rw"),
-                ..Default::default()
             };
             // The hand's socket was made first: the kernel's number of it is lower.
             let mut sockets = fds.shutdown.clone();
@@ -177,16 +196,23 @@ fn expected(name: &str, pids: &std::collections::BTreeMap<&str, u32>) -> Vec<Bpf
             };
             // The socket that listens has a number above all others; its clients get the lowest four that are free.
             let monitor = descriptors(pids["upsentry-mon"]);
-            let socket = monitor.iter().find(|(_, (target, _))| target.contains("socket:"));
-            let status = socket.map(|(fd, _)| *fd);
+            let sockets = |kinds: &[&str]| {
+                let kind = |target: &str| socket_kind(target).is_some_and(|is| kinds.contains(&is));
+                let found = monitor.iter().filter(|(_, (target, _))| kind(target));
+                found.map(|(fd, _)| *fd).collect::<Vec<_>>()
+            };
+            let status = sockets(&["listening"]).first().copied();
+            // Bound one after the other: those to serve with, and the one to ask with.
+            let udp = sockets(&["udp", "udp6"]);
             let free = (3..).filter(|fd| !monitor.contains_key(fd)).take(4);
             let clients = free.filter(|_| status.is_some()).collect();
-            let fds = jail::Fds { status, clients, ..fds };
+            let fds = jail::Fds { status, clients, udp, ..fds };
             let warden = descriptors(pids["upsentry-warden"]);
             let of_warden = |what: &str| {
-                *warden.iter().find(|(_, (target, _))| target.contains(what)).expect("its own").0
+                let is = |target: &str| target.contains(what) || socket_kind(target) == Some(what);
+                *warden.iter().find(|(_, (target, _))| is(target)).expect("its own").0
             };
-            let mut lists = vec![jail::warden(&fds, of_warden("socket:"), of_warden("signalfd"))];
+            let mut lists = vec![jail::warden(&fds, of_warden("unix"), of_warden("signalfd"))];
             lists.extend((name == "upsentry-mon").then(|| jail::monitor(&fds)));
             lists
         }
@@ -217,11 +243,16 @@ fn the_lists_are_the_reviewed_ones() {
         ..Default::default()
     };
     let serving = jail::Fds { status: Some(50), clients: vec![3, 4, 5, 6], ..fds.clone() };
+    let speaking = jail::Fds { udp: vec![60, 61], ..serving.clone() };
+    let speaker = notifier::Fds { pread: vec![62], ..parent.clone() };
     let lists = [
         ("monitor", jail::monitor(&fds), REVIEWED[0]),
         ("serving", jail::monitor(&serving), REVIEWED[5]),
+        ("speaking", jail::monitor(&speaking), REVIEWED[6]),
         ("warden", jail::warden(&fds, 15, 16), REVIEWED[1]),
+        ("warden of a speaking one", jail::warden(&speaking, 15, 16), REVIEWED[7]),
         ("parent", notifier::parent(&parent), REVIEWED[2]),
+        ("parent of a speaking one", notifier::parent(&speaker), REVIEWED[8]),
         ("hand", notifier::hand(30, 31), REVIEWED[3]),
         ("reader", notifier::reader(40, 41), REVIEWED[4]),
     ];
@@ -231,11 +262,14 @@ fn the_lists_are_the_reviewed_ones() {
     }
 }
 
-const REVIEWED: [u64; 6] = [
+const REVIEWED: [u64; 9] = [
     0x7cda_e5ee_b2ec_afc1,
     0x2729_eef1_a943_2c45,
     0x7354_8ff9_6d0e_3c78,
     0x2d31_d185_fdea_52d8,
     0x80dd_0e92_5b8b_d10e,
     0x7b39_5098_a539_506a,
+    0x251c_17ee_bdd8_f9ec,
+    0xb9e1_c593_ba20_6b83,
+    0xf605_350c_888d_23fc,
 ];
