@@ -383,5 +383,6 @@ fn confine_parent(
     if let Some(chronicle) = &mut parent.ends.chronicle {
         chronicle.begin((now(), unix_time()), fresh)?;
     }
+    raw::give_back();
     seccomp::install(&program)
 }
