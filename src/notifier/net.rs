@@ -171,7 +171,10 @@ fn key(path: &Path) -> Result<Key, String> {
     let mut bytes = Vec::with_capacity(33);
     file.take(33).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
     let wrong = "is not 32 bytes long; `upsentry keygen' makes such a file";
-    Key::from_bytes(&bytes).ok_or_else(|| failed(&wrong))
+    let key = Key::from_bytes(&bytes).ok_or_else(|| failed(&wrong));
+    bytes.fill(0);
+    core::hint::black_box(&bytes);
+    key
 }
 
 /// Binds the status socket; nobody reaches it before it is as it should be.
