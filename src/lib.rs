@@ -6,10 +6,11 @@
 //! | module | runs | imports |
 //! |---|---|---|
 //! | [`notifier`] | as root until all is open, then as the parent and the hand | `ipc`, `sysvinit`, `config`, `history`, `sys` |
-//! | [`monitor`] | in the jail: the warden and the monitor | `ipc`, `config`, `sys` |
+//! | [`monitor`] | in the jail: the warden and the monitor | `ipc`, `config`, `status`, `sys` |
 //! | [`config`] | before the fork | nothing of ours |
 //! | [`fleet`] | what master and slaves say to each other; pure | `ipc` |
 //! | [`history`] | the history file's lines; pure | `ipc` |
+//! | [`status`] | `upsentry status`: what the jail says of itself, and the client | `ipc`, `config`, `sys` |
 //! | [`ipc`] | both sides of the pipe; pure | nothing of ours |
 //! | [`sysvinit`] | init's formats; pure | nothing of ours |
 //! | [`sys`] | the only `unsafe` code, and confinement | nothing of ours |
@@ -20,5 +21,6 @@ pub mod history;
 pub mod ipc;
 pub mod monitor;
 pub mod notifier;
+pub mod status;
 pub mod sys;
 pub mod sysvinit;

@@ -15,6 +15,8 @@ use upsentry::config::{self, Config, Purpose, cables};
 use upsentry::monitor::{self, Line, power};
 use upsentry::notifier::reader::{self, Problem};
 use upsentry::notifier::{self, Mode, check, keygen, kill, past, port, resolver};
+use upsentry::status::check::UNKNOWN;
+use upsentry::status::command;
 use upsentry::sys::confine;
 use upsentry::sys::text::{complain, show};
 use upsentry::sys::{process, raw};
@@ -31,6 +33,8 @@ Commands:
   kill, -k      if on battery: send the UPS the signal that cuts the load (needs root; for the
                 last script of a halt); exit 0 sent, 1 failed, 3 mains is on or no line to drive,
                 4 slaves may still need the power
+  status        what is watched and since when, what init was told, slaves or masters and their
+                ages; exit 0 shown, 1 the daemon cannot be reached
   history       the outages of the past: when, how long, what init was told, how they ended
   check         what upsentry would do, as whom, via what, and what is doubtful
   models        the known cables
@@ -40,7 +44,11 @@ Options:
   -c FILE       configuration (default /etc/upsentry.conf, else /etc/powstatd.conf)
   -f            stay in the foreground, for init or a supervisor that restarts it
   --log WHERE   stderr or syslog (default: stderr with -f on a terminal, else syslog)
-  --json        history as JSON
+  --json        history or status as JSON
+  --watch       status again at each change, until ^C
+  --prometheus  status as Prometheus' text format
+  --check       status in one line; exit 0 mains, 1 battery, 2 low, 3 unknown or not running
+  --socket PATH status: the socket to ask at (default: status-socket of the configuration)
   -h, --help    this text
   -V, --version
 
@@ -54,6 +62,7 @@ enum Command {
     Check,
     Models,
     History,
+    Status,
     Keygen,
     Help,
     Version,
@@ -67,6 +76,7 @@ struct Arguments {
     foreground: bool,
     log: Option<bool>,
     json: bool,
+    status: command::Flags,
 }
 
 fn main() -> ExitCode {
@@ -91,6 +101,7 @@ fn main() -> ExitCode {
     let status = match arguments.command {
         Command::Help => print(HELP),
         Command::Version => print(concat!("upsentry ", env!("CARGO_PKG_VERSION"))),
+        Command::Status => status(&arguments),
         Command::Models => print(cables::list().trim_end()),
         Command::Keygen => keygen(&arguments),
         command => with_config(command, &arguments),
@@ -115,6 +126,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
         foreground: false,
         log: None,
         json: false,
+        status: command::Flags::default(),
     };
     let mut named = false;
     while let Some(argument) = parser.next()? {
@@ -140,6 +152,11 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
                 arguments.json = true;
                 continue;
             }
+            Long("socket") => {
+                arguments.status.socket = Some(parser.value()?.into());
+                continue;
+            }
+            Long(name) if arguments.status.set(name) => continue,
             Short('h') | Long("help") => Command::Help,
             Short('V') | Long("version") => Command::Version,
             Short('t') => Command::Test,
@@ -148,19 +165,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
                 arguments.key = Some(word.into());
                 continue;
             }
-            Value(ref word) => match word.to_str() {
-                Some("test") => Command::Test,
-                Some("kill") => Command::Kill,
-                Some("check") => Command::Check,
-                Some("models") => Command::Models,
-                Some("history") => Command::History,
-                Some("help") => Command::Help,
-                Some("keygen") => Command::Keygen,
-                Some(later @ ("status" | "rules")) => {
-                    return Err(format!("{later}: not yet in this version").into());
-                }
-                _ => return Err(argument.unexpected()),
-            },
+            Value(ref word) => named_command(word).ok_or_else(|| argument.unexpected())??,
             _ => return Err(argument.unexpected()),
         };
         if named && arguments.command != command {
@@ -168,10 +173,61 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
         }
         (arguments.command, named) = (command, true);
     }
-    if arguments.json && arguments.command != Command::History {
-        return Err("--json goes with history".into());
-    }
+    agree(&arguments)?;
     Ok(arguments)
+}
+
+/// The command of a word; `None`: it is none.
+fn named_command(word: &std::ffi::OsStr) -> Option<Result<Command, lexopt::Error>> {
+    Some(Ok(match word.to_str()? {
+        "test" => Command::Test,
+        "kill" => Command::Kill,
+        "check" => Command::Check,
+        "models" => Command::Models,
+        "history" => Command::History,
+        "help" => Command::Help,
+        "status" => Command::Status,
+        "keygen" => Command::Keygen,
+        later @ "rules" => {
+            return Some(Err(format!("{later}: not yet in this version").into()));
+        }
+        _ => return None,
+    }))
+}
+
+fn agree(arguments: &Arguments) -> Result<(), &'static str> {
+    match arguments.command {
+        Command::Status => arguments.status.form(arguments.json).map(drop),
+        _ if arguments.status.any() => {
+            Err("--socket, --watch, --check and --prometheus go with status")
+        }
+        Command::History => Ok(()),
+        _ if arguments.json => Err("--json goes with history and status"),
+        _ => Ok(()),
+    }
+}
+
+/// Of the configuration it needs only the socket's path; who may not read it asks at the usual place.
+fn status(arguments: &Arguments) -> u8 {
+    let flags = &arguments.status;
+    let form = flags.form(arguments.json).unwrap_or_default();
+    let configured = || match reader::load(&config::find(arguments.file.as_deref()), Purpose::Test)
+    {
+        Ok(config) => config.status_socket.map(|socket| socket.path).ok_or_else(|| {
+            format!("{}: status-socket none: nothing to ask", config.path.display())
+        }),
+        Err(Problem::Faulty(error) | Problem::Failed(error)) if arguments.file.is_some() => {
+            Err(error)
+        }
+        Err(_) => Ok(PathBuf::from(command::DEFAULT)),
+    };
+    match flags.socket.clone().map_or_else(configured, Ok) {
+        Ok(socket) => command::run(&command::Wanted { socket, form, watch: flags.watch }),
+        Err(error) => {
+            complain(format_args!("{}", error.trim_end()));
+            if form == command::Form::Check { UNKNOWN } else { 2 }
+        }
+    }
 }
 
 fn keygen(arguments: &Arguments) -> u8 {

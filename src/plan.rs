@@ -5,8 +5,9 @@ use std::os::fd::OwnedFd;
 use upsentry::config::{Config, Ups, Watch};
 use upsentry::fleet::master::Listed;
 use upsentry::fleet::seal::Keyring;
-use upsentry::monitor::{Distant, Line, Network, Plan, Serving, power, warden};
+use upsentry::monitor::{About, Distant, Label, Line, Network, Plan, Serving, power, warden};
 use upsentry::notifier::{Jail, Net};
+use upsentry::status::report::fit;
 use upsentry::sys::text::complain;
 use upsentry::sys::udp::Udp;
 use upsentry::sys::{at, raw};
@@ -36,7 +37,23 @@ fn plan(config: &Config, jail: Jail) -> Result<Plan, String> {
     let alone = distant.is_empty() && !config.is_master();
     let network = if alone { None } else { Some(network(config, &mut net)?) };
     let first = config.ups.first().map_or(String::new(), |ups| ups.name.clone());
-    Ok(Plan { first, lines, distant, network, cage })
+    let status = net.status.take();
+    let about = about(config, &net.host);
+    Ok(Plan { first, lines, distant, network, status, about, cage })
+}
+
+/// What the status says of the configuration.
+fn about(config: &Config, host: &str) -> About {
+    let label = |ups: &Ups| Label {
+        name: fit(&ups.name),
+        model: ups.model.map_or(String::new(), |cable| fit(cable.name)),
+        source: fit(&ups.watch.to_string()),
+        weight: ups.power,
+        shutdown_after: ups.shutdown_after.filter(|_| ups.power > 0),
+    };
+    let line = |ups: &&Ups| matches!(ups.watch, Watch::Line(_));
+    let (lines, rest): (Vec<&Ups>, Vec<&Ups>) = config.ups.iter().partition(line);
+    About { host: fit(host), labels: lines.into_iter().chain(rest).map(label).collect() }
 }
 
 /// A UPS of another machine's.

@@ -21,6 +21,7 @@ use upsentry::ipc::parting::Slaves;
 use upsentry::ipc::record::Entry;
 use upsentry::ipc::told::{self, Situation, Told, Word};
 use upsentry::notifier::state::StateFile;
+use upsentry::sys::filter::Allow;
 use upsentry::sysvinit::{inittab, request};
 use upsentry::{monitor, notifier};
 
@@ -307,7 +308,7 @@ fn exit_statuses_are_as_documented() {
     assert_eq!(status("check", absent), Some(0), "warnings");
     assert_eq!(status("check", "watch\n"), Some(2), "configuration");
     assert_eq!(run(&["--nonsense"]).status.code(), Some(2), "usage");
-    assert_eq!(run(&["status"]).status.code(), Some(2), "not yet");
+    assert_eq!(run(&["rules"]).status.code(), Some(2), "not yet");
     assert_eq!(run(&["models"]).status.code(), Some(0));
     assert_eq!(status("test", "watch /nonexistent/tty\n"), Some(1), "test without a device");
     assert_eq!(status("kill", absent), Some(1), "kill without a device, or without root");
@@ -606,6 +607,10 @@ const WORDS: &[(&str, &str)] = &[
     ("fds.poke", "the eventfd that wakes the main loop"),
     ("fds.events", "the event pipe"),
     ("fds.log", "the log pipe"),
+    ("listener", "the status socket"),
+    ("fds.clients", "four numbers that only its clients have"),
+    ("taken", "`SOCK_CLOEXEC`, `SOCK_NONBLOCK`"),
+    ("reading", "`SHUT_RD`"),
     ("fds.news", "the eventfd beside the parent's page"),
     (
         "fds.write",
@@ -752,6 +757,9 @@ fn the_source_s_lists_are_the_program_s() {
         ..Default::default()
     };
     let speaking = monitor::filter::Fds { udp: vec![12], ..fds.clone() };
+    let serving =
+        monitor::filter::Fds { status: Some(12), clients: vec![3, 4, 9, 10], ..fds.clone() };
+    let served = monitor::filter::status(Allow::new(), &serving);
     let all = vec![5];
     let parent = notifier::filter::Fds {
         read: all.clone(),
@@ -774,6 +782,8 @@ fn the_source_s_lists_are_the_program_s() {
         (names(&jail, &["monitor"]), monitor::filter::monitor(&fds)),
         (names(&jail, &["network"]), monitor::filter::network(&speaking)),
         (names(&jail, &["monitor", "network"]), monitor::filter::monitor(&speaking)),
+        (names(&jail, &["status"]), served),
+        (names(&jail, &["monitor", "status"]), monitor::filter::monitor(&serving)),
         (names(&jail, &["monitor", "warden"]), monitor::filter::warden(&fds, 9, 10)),
         (names(&notifier, &["parent"]), notifier::filter::parent(&parent)),
         (names(&notifier, &["reader"]), notifier::filter::reader(5, 6)),
@@ -927,6 +937,7 @@ fn the_generated_parts_are_current() {
     }
     let tables = [
         ("docs/security.md", "monitor", Some(call_table("src/monitor/filter.rs", "monitor"))),
+        ("docs/security.md", "status", Some(call_table("src/monitor/filter.rs", "status"))),
         ("docs/security.md", "network", Some(call_table("src/monitor/filter.rs", "network"))),
         ("docs/security.md", "warden", Some(call_table("src/monitor/filter.rs", "warden"))),
         ("docs/security.md", "parent", Some(call_table("src/notifier/filter.rs", "parent"))),

@@ -32,7 +32,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::time::Duration;
 use upsentry::monitor::filter as jail;
@@ -45,6 +45,8 @@ struct Ground {
     tty: OwnedFd,
     poke: EventFd,
     news: EventFd,
+    listener: UnixListener,
+    clients: (UnixStream, UnixStream),
     events: (OwnedFd, OwnedFd),
     log: (OwnedFd, OwnedFd),
     link: UnixDatagram,
@@ -74,8 +76,12 @@ impl Ground {
         let (link, far) = UnixDatagram::pair().expect("sockets");
         let (syslog, far_log) = UnixDatagram::pair().expect("sockets");
         let file = |name: &str| File::create(scratch.join(name)).expect("a file");
+        let listener = UnixListener::bind(scratch.join("status")).expect("a listener");
+        listener.set_nonblocking(true).expect("a listener");
         Self {
             tty: pty.slave,
+            listener,
+            clients: UnixStream::pair().expect("sockets"),
             poke: EventFd::from_flags(EfdFlags::EFD_NONBLOCK).expect("an eventfd"),
             news: EventFd::from_flags(EfdFlags::EFD_NONBLOCK).expect("an eventfd"),
             events: pipe(),
@@ -105,6 +111,15 @@ impl Ground {
         }
     }
 
+    /// Of a monitor that serves the status.
+    fn serving_fds(&self) -> jail::Fds {
+        jail::Fds {
+            status: Some(self.listener.as_raw_fd()),
+            clients: vec![self.clients.0.as_raw_fd(), self.clients.1.as_raw_fd()],
+            ..self.jail_fds()
+        }
+    }
+
     fn notifier_fds(&self) -> notifier::Fds {
         let link = self.link.as_raw_fd();
         notifier::Fds {
@@ -126,7 +141,9 @@ impl Ground {
             [&self.events, &self.log, &self.fifo].map(|(r, w)| [r.as_raw_fd(), w.as_raw_fd()]);
         let rest = [self.link.as_raw_fd(), self.syslog.as_raw_fd(), self.tty.as_raw_fd()];
         let events = [self.poke.as_fd().as_raw_fd(), self.news.as_fd().as_raw_fd()];
+        let serving = [&self.clients.0, &self.clients.1].map(AsRawFd::as_raw_fd);
         let more = events.into_iter().chain([self.children.as_fd().as_raw_fd()]);
+        let more = more.chain(serving).chain([self.listener.as_raw_fd()]);
         [0, 1, 2]
             .into_iter()
             .chain(files)
@@ -162,13 +179,16 @@ impl Drop for Ground {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Who {
     Monitor,
+    /// A monitor that serves the status.
+    Serving,
     Warden,
     Parent,
     Hand,
     Reader,
 }
 
-const ALL: [Who; 5] = [Who::Monitor, Who::Warden, Who::Parent, Who::Hand, Who::Reader];
+const ALL: [Who; 6] =
+    [Who::Monitor, Who::Serving, Who::Warden, Who::Parent, Who::Hand, Who::Reader];
 
 /// A rule as the design has it: these arguments are exactly these.
 type Rule = (c_long, Vec<(usize, u64)>);
@@ -180,6 +200,10 @@ impl Who {
         let fds = ground.jail_fds();
         let lists = match self {
             Who::Monitor => vec![jail::warden(&fds, link, children), jail::monitor(&fds)],
+            Who::Serving => {
+                let fds = ground.serving_fds();
+                vec![jail::warden(&fds, link, children), jail::monitor(&fds)]
+            }
             Who::Warden => vec![jail::warden(&fds, link, children)],
             Who::Parent => vec![notifier::parent(&ground.notifier_fds())],
             Who::Hand => vec![notifier::hand(link, ground.directory.as_raw_fd())],
@@ -193,7 +217,7 @@ impl Who {
     /// Becomes it, in the order of its start.
     fn become_it(self, ground: &Ground, programs: &[BpfProgram]) -> Result<(), String> {
         match self {
-            Who::Monitor => {
+            Who::Monitor | Who::Serving => {
                 ground.walls(USERS[0], 0)?;
                 // The warden's list has no room for the timer.
                 impatient();
@@ -221,7 +245,7 @@ impl Who {
         use libc::*;
         let monitor = [SYS_ppoll, SYS_clock_gettime, SYS_exit_group];
         match self {
-            Who::Monitor => monitor.to_vec(),
+            Who::Monitor | Who::Serving => monitor.to_vec(),
             Who::Warden => [
                 SYS_clone,
                 SYS_wait4,
@@ -267,6 +291,19 @@ impl Who {
         }
         match self {
             Who::Monitor => monitor,
+            Who::Serving => {
+                let listener = fd(ground.listener.as_raw_fd());
+                let flags = (SOCK_CLOEXEC | SOCK_NONBLOCK) as u64;
+                monitor.push((SYS_accept4, vec![listener, (3, flags)]));
+                for client in ground.serving_fds().clients {
+                    monitor.extend([
+                        (SYS_write, vec![fd(client)]),
+                        (SYS_close, vec![fd(client)]),
+                        (SYS_shutdown, vec![fd(client), (1, SHUT_RD as u64)]),
+                    ]);
+                }
+                monitor
+            }
             Who::Warden => {
                 monitor.extend([
                     (SYS_read, vec![fd(link)]),
@@ -289,6 +326,7 @@ impl Who {
                     (SYS_read, vec![fd(ground.log.0.as_raw_fd())]),
                     (SYS_read, vec![fd(link)]),
                     (SYS_write, vec![fd(link)]),
+                    (SYS_write, vec![fd(fds.news)]),
                     (SYS_write, vec![fd(fifo)]),
                     (SYS_fstat, vec![fd(fifo)]),
                     (SYS_newfstatat, vec![fd(fifo), (3, AT_EMPTY_PATH as u64)]),
@@ -319,7 +357,7 @@ impl Who {
     /// Calls that make or change a mapping: allowed where it cannot be executed.
     fn maps(self) -> Vec<c_long> {
         match self {
-            Who::Monitor | Who::Hand => Vec::new(),
+            Who::Monitor | Who::Serving | Who::Hand => Vec::new(),
             Who::Warden => vec![libc::SYS_mmap, libc::SYS_mprotect],
             Who::Parent | Who::Reader => vec![libc::SYS_mmap],
         }
@@ -464,7 +502,9 @@ fn matrix(ground: &Ground) -> Vec<(&'static str, Way)> {
     use libc::*;
     let fd = |fd: RawFd| fd as u64;
     let (tty, link) = (fd(ground.tty.as_raw_fd()), fd(ground.link.as_raw_fd()));
+    const TAKEN: u64 = (SOCK_CLOEXEC | SOCK_NONBLOCK) as u64;
     let news = fd(ground.news.as_fd().as_raw_fd());
+    let (listener, client) = (fd(ground.listener.as_raw_fd()), fd(ground.clients.0.as_raw_fd()));
     let (events, poke) = (fd(ground.events.1.as_raw_fd()), fd(ground.poke.as_fd().as_raw_fd()));
     let (log, dir) = (fd(ground.log.1.as_raw_fd()), fd(ground.directory.as_raw_fd()));
     let stranger = fd(ground.stranger.as_raw_fd());
@@ -525,6 +565,19 @@ fn matrix(ground: &Ground) -> Vec<(&'static str, Way)> {
         ("read tty", SYS_read, vec![tty, word, 1]),
         ("write tty", SYS_write, vec![tty, word, 0]),
         // Descriptors.
+        ("accept4 of status", SYS_accept4, vec![listener, 0, 0, TAKEN]),
+        ("accept4 that is inherited", SYS_accept4, vec![listener, 0, 0, SOCK_NONBLOCK as u64]),
+        ("accept4 of a client", SYS_accept4, vec![client, 0, 0, TAKEN]),
+        ("accept of status", SYS_accept, vec![listener, 0, 0]),
+        ("listen", SYS_listen, vec![listener, 9]),
+        ("write client", SYS_write, vec![client, word, 1]),
+        ("read client", SYS_read, vec![client, word, 1]),
+        ("recvmsg client", SYS_recvmsg, vec![client, word, MSG_DONTWAIT as u64]),
+        ("sendmsg client", SYS_sendmsg, vec![client, word, 0]),
+        ("shutdown client RD", SYS_shutdown, vec![client, SHUT_RD as u64]),
+        ("shutdown client WR", SYS_shutdown, vec![client, SHUT_WR as u64]),
+        ("shutdown status", SYS_shutdown, vec![listener, SHUT_RD as u64]),
+        ("write status", SYS_write, vec![listener, word, 1]),
         ("read poke", SYS_read, vec![poke, word, 8]),
         ("read news", SYS_read, vec![news, word, 8]),
         ("write news", SYS_write, vec![news, word, 8]),
@@ -554,6 +607,8 @@ fn matrix(ground: &Ground) -> Vec<(&'static str, Way)> {
         ("F_SETPIPE_SZ", SYS_fcntl, vec![events, F_SETPIPE_SZ as u64, 1 << 20]),
         ("F_GETFD", SYS_fcntl, vec![tty, F_GETFD as u64]),
         ("close poke", SYS_close, vec![poke]),
+        ("close client", SYS_close, vec![client]),
+        ("close status", SYS_close, vec![listener]),
         ("close_range", SYS_close_range, vec![3, 4, 0]),
         ("flock", SYS_flock, vec![stranger, 8]),
         ("pipe2", SYS_pipe2, vec![word, 0]),
@@ -859,6 +914,10 @@ fn works(who: Who) -> Vec<&'static str> {
     ];
     match who {
         Who::Monitor => monitor.to_vec(),
+        Who::Serving => monitor
+            .into_iter()
+            .chain(["accept4 of status", "write client", "close client", "shutdown client RD"])
+            .collect(),
         Who::Warden => monitor.into_iter().chain(warden).collect(),
         Who::Parent => {
             vec!["write news", "mmap", "munmap", "brk", "ppoll", "clock_gettime", "exit_group"]
@@ -866,6 +925,10 @@ fn works(who: Who) -> Vec<&'static str> {
         Who::Hand => vec![
             "write tty",
             "write news",
+            "write client",
+            "write status",
+            "close client",
+            "close status",
             "write poke",
             "write events",
             "write log",
@@ -1184,8 +1247,8 @@ fn the_live_lists_are_the_compiled_ones() {
     if !need_root() {
         return;
     }
-    for program in [common::DAEMON.into(), release().to_owned()] {
-        let wanted = Wanted { program, ports: 2, ..Wanted::new("signal") };
+    for (program, status) in [(common::DAEMON.into(), false), (release().to_owned(), true)] {
+        let wanted = Wanted { program, status, ports: 2, ..Wanted::new("signal") };
         let rig = wanted.start("");
         let pids = confined(&rig, &wanted, Duration::from_secs(3));
         for name in ["upsentry", "upsentry-warden", "upsentry-mon", "upsentry-hand"] {
@@ -1253,6 +1316,13 @@ fn expected(name: &str, pids: &std::collections::BTreeMap<&str, u32>) -> Vec<Bpf
                 news: find("eventfd", "rw")[0],
                 ..Default::default()
             };
+            // The socket that listens has a number above all others; its clients get the lowest four that are free.
+            let monitor = descriptors(pids["upsentry-mon"]);
+            let socket = monitor.iter().find(|(_, (target, _))| target.contains("socket:"));
+            let status = socket.map(|(fd, _)| *fd);
+            let free = (3..).filter(|fd| !monitor.contains_key(fd)).take(4);
+            let clients = free.filter(|_| status.is_some()).collect();
+            let fds = jail::Fds { status, clients, ..fds };
             let warden = descriptors(pids["upsentry-warden"]);
             let of_warden = |what: &str| {
                 *warden.iter().find(|(_, (target, _))| target.contains(what)).expect("its own").0
@@ -1287,8 +1357,10 @@ fn the_lists_are_the_reviewed_ones() {
         shutdown: vec![22],
         ..Default::default()
     };
+    let serving = jail::Fds { status: Some(50), clients: vec![3, 4, 5, 6], ..fds.clone() };
     let lists = [
         ("monitor", jail::monitor(&fds), REVIEWED[0]),
+        ("serving", jail::monitor(&serving), REVIEWED[5]),
         ("warden", jail::warden(&fds, 15, 16), REVIEWED[1]),
         ("parent", notifier::parent(&parent), REVIEWED[2]),
         ("hand", notifier::hand(30, 31), REVIEWED[3]),
@@ -1300,12 +1372,13 @@ fn the_lists_are_the_reviewed_ones() {
     }
 }
 
-const REVIEWED: [u64; 5] = [
+const REVIEWED: [u64; 6] = [
     0x7cda_e5ee_b2ec_afc1,
     0x2729_eef1_a943_2c45,
     0x7354_8ff9_6d0e_3c78,
     0x2d31_d185_fdea_52d8,
     0x80dd_0e92_5b8b_d10e,
+    0x7b39_5098_a539_506a,
 ];
 
 /// The second reading itself can tell right from wrong.

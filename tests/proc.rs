@@ -167,10 +167,8 @@ fn open_files(daemon: &Daemon, name: &str, pid: u32) {
         "upsentry" => {
             // The event and the log pipe; the warden's socket; TERM, INT and HUP.
             expected.extend(["pipe r", "pipe r", "socket rw", "signalfd rw", "state rw", "pid w"]);
-            // Where it tells the jail that its page has changed.
-            expected.push("eventfd rw");
-            // The history, and both ends of the pipe to the thread that writes it.
-            expected.extend(["history rw", "pipe r", "pipe w"]);
+            // Where it tells the jail of its page; the history, and both ends of the pipe to its thread.
+            expected.extend(["eventfd rw", "history rw", "pipe r", "pipe w"]);
             expected.extend(if wanted.via == "initctl" { ["initctl w"] } else { ["socket rw"] });
             if wanted.background {
                 // Where it said that the start was over.
@@ -183,20 +181,15 @@ fn open_files(daemon: &Daemon, name: &str, pid: u32) {
             }
         }
         "upsentry-warden" => {
-            expected.extend([
-                "null rw",
-                "pipe w",
-                "pipe w",
-                "socket rw",
-                "eventfd rw",
-                "eventfd rw",
-                "signalfd rw",
-            ]);
+            expected.extend(["null rw", "pipe w", "pipe w", "socket rw", "signalfd rw"]);
+            expected.extend(["eventfd rw", "eventfd rw"]);
             expected.extend(vec!["tty rw"; wanted.ports]);
+            expected.extend(wanted.status.then_some("socket rw"));
         }
         "upsentry-mon" => {
             expected.extend(["null rw", "pipe w", "pipe w", "eventfd rw", "eventfd rw"]);
             expected.extend(vec!["tty rw"; wanted.ports]);
+            expected.extend(wanted.status.then_some("socket rw"));
         }
         "upsentry-hand" => {
             expected.extend(["null rw", "socket rw"]);
@@ -259,7 +252,8 @@ fn each_shape(via: &'static str) {
     }
     for release_build in [false, true] {
         for (background, ports) in [(false, 1), (false, 2), (true, 1), (true, 2)] {
-            let mut wanted = Wanted { background, ports, ..Wanted::new(via) };
+            let status = ports == 2;
+            let mut wanted = Wanted { background, ports, status, ..Wanted::new(via) };
             if release_build {
                 wanted.program = release().to_owned();
             }

@@ -10,14 +10,15 @@ use std::fs;
 use std::path::Path;
 
 /// Who may name whom; `main.rs` and `lib.rs` stand above all.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("config", &["config", "fleet"]),
     ("fleet", &["fleet", "ipc"]),
     ("history", &["history", "ipc"]),
     ("ipc", &["ipc"]),
+    ("status", &["status", "ipc", "config", "sys"]),
     ("sysvinit", &["sysvinit"]),
     ("sys", &["sys"]),
-    ("monitor", &["monitor", "ipc", "config", "fleet", "sys"]),
+    ("monitor", &["monitor", "ipc", "config", "fleet", "sys", "status"]),
     ("notifier", &["notifier", "ipc", "sysvinit", "config", "fleet", "history", "sys"]),
 ];
 

@@ -365,6 +365,21 @@ impl Master {
         self.roll.never_heard()
     }
 
+    /// The same by place, for a walk in parts; `None`: behind the last `slave` line; `Some(None)`: it was heard.
+    pub fn listed(&self, place: usize) -> Option<Option<&Listed>> {
+        self.roll.at(place)
+    }
+
+    /// A slave by place, for a walk in parts; places of those that are forgotten come with the rest.
+    pub fn peer(&self, place: usize) -> Option<&Peer> {
+        self.peers.at(place)
+    }
+
+    /// Places of slaves.
+    pub fn places(&self) -> usize {
+        self.peers.places()
+    }
+
     /// All slaves that were ever bound and are not forgotten.
     pub fn peers(&self) -> impl Iterator<Item = &Peer> {
         self.peers.iter()

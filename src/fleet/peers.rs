@@ -160,6 +160,11 @@ impl Peers {
         self.all.get(place)
     }
 
+    /// How many places there are, those of the forgotten included.
+    pub fn places(&self) -> usize {
+        self.all.len()
+    }
+
     /// Of this session.
     pub fn find(&self, session: &Session) -> Option<&Peer> {
         let place = self.place(session)?;

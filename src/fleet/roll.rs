@@ -55,6 +55,12 @@ impl Roll {
         }
     }
 
+    /// By place; `None`: behind the last; `Some(None)`: a poll of it was bound.
+    pub(super) fn at(&self, place: usize) -> Option<Option<&Listed>> {
+        let (listed, heard) = (self.listed.get(place)?, self.heard.get(place)?);
+        Some(Some(listed).filter(|_| !heard))
+    }
+
     pub(super) fn never_heard(&self) -> impl Iterator<Item = &Listed> {
         self.listed.iter().zip(&self.heard).filter(|(_, heard)| !**heard).map(|(one, _)| one)
     }

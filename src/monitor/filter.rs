@@ -4,12 +4,12 @@ use std::os::fd::RawFd;
 
 use nix::libc::{
     FIONREAD, MSG_DONTWAIT, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PROT_EXEC, RLIMIT_NPROC,
-    SECCOMP_SET_MODE_FILTER, SIGKILL, SYS_brk, SYS_clock_gettime, SYS_clone, SYS_clone3, SYS_close,
-    SYS_exit_group, SYS_futex, SYS_getrandom, SYS_gettid, SYS_ioctl, SYS_kill, SYS_mmap,
-    SYS_mprotect, SYS_munmap, SYS_ppoll, SYS_prctl, SYS_prlimit64, SYS_read, SYS_recvfrom,
-    SYS_rseq, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_sched_getaffinity, SYS_seccomp,
-    SYS_sendmmsg, SYS_sendto, SYS_set_robust_list, SYS_sigaltstack, SYS_wait4, SYS_write,
-    TIOCGICOUNT, TIOCMGET, TIOCMIWAIT,
+    SECCOMP_SET_MODE_FILTER, SHUT_RD, SIGKILL, SOCK_CLOEXEC, SOCK_NONBLOCK, SYS_accept4, SYS_brk,
+    SYS_clock_gettime, SYS_clone, SYS_clone3, SYS_close, SYS_exit_group, SYS_futex, SYS_getrandom,
+    SYS_gettid, SYS_ioctl, SYS_kill, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_ppoll, SYS_prctl,
+    SYS_prlimit64, SYS_read, SYS_recvfrom, SYS_rseq, SYS_rt_sigaction, SYS_rt_sigprocmask,
+    SYS_sched_getaffinity, SYS_seccomp, SYS_sendmmsg, SYS_sendto, SYS_set_robust_list,
+    SYS_shutdown, SYS_sigaltstack, SYS_wait4, SYS_write, TIOCGICOUNT, TIOCMGET, TIOCMIWAIT,
 };
 
 use crate::sys::filter::{Allow, Arg};
@@ -26,15 +26,21 @@ pub struct Fds {
     pub events: RawFd,
     /// Write end of the log pipe.
     pub log: RawFd,
+    /// The status socket, which listens; `None`: no status is served.
+    pub status: Option<RawFd>,
+    /// The numbers that its clients get: nothing else ever has them in a monitor.
+    pub clients: Vec<RawFd>,
     /// UDP sockets, for slaves and masters; empty on a machine that speaks to no other.
     pub udp: Vec<RawFd>,
     /// Says that the parent wrote something on its page.
     pub news: RawFd,
 }
 
-/// All that a running monitor may do: 6 calls, and 4 more where it speaks to other machines.
+/// All that a running monitor may do: 6 calls, 4 more where it speaks to other machines, and 3 more where it
+/// serves the status.
 pub fn monitor(fds: &Fds) -> Allow {
     let list = if fds.udp.is_empty() { Allow::new() } else { network(fds) };
+    let list = if fds.status.is_some() { status(list, fds) } else { list };
     list
         // The modem lines, and how often they changed.
         .on(SYS_ioctl, &fds.ttys, &[command(TIOCMGET)])
@@ -64,6 +70,23 @@ pub fn network(fds: &Fds) -> Allow {
         .on(SYS_sendmmsg, &fds.udp, &[flags])
         // The session, and a nonce for each poll.
         .any(SYS_getrandom)
+}
+
+/// What serving the status needs, beside `list`. What a client sends is never read, so no descriptor can come in
+/// either; the kernel refuses it from the moment that the client is taken.
+pub fn status(list: Allow, fds: &Fds) -> Allow {
+    let (taken, reading) =
+        (Arg::Is(3, bits(SOCK_CLOEXEC | SOCK_NONBLOCK)), Arg::Is(1, bits(SHUT_RD)));
+    let listener: Vec<RawFd> = fds.status.into_iter().collect();
+    list
+        // A client.
+        .on(SYS_accept4, &listener, &[taken])
+        // Refusing what it sends.
+        .on(SYS_shutdown, &fds.clients, &[reading])
+        // The report.
+        .on(SYS_write, &fds.clients, &[])
+        // It has hung up, or is late.
+        .on(SYS_close, &fds.clients, &[])
 }
 
 /// The warden: what a monitor may do, because its children inherit this list; forking and killing; and

@@ -129,6 +129,23 @@ impl<'a> Watched<'a> {
         self.ups.reported() == Some(Power::Mains)
     }
 
+    /// The machine for its times.
+    pub(super) fn ups(&self) -> &Ups {
+        &self.ups
+    }
+
+    /// Its lines, as the status report has them; `None`: the port is not there.
+    pub(super) fn levels(&self) -> Option<u8> {
+        let lines = self.lines?;
+        let levels = [lines.cts(), lines.dsr(), lines.dcd(), lines.rng(), lines.dtr(), lines.rts()];
+        Some(levels.iter().rev().fold(0, |bits, level| bits << 1 | u8::from(*level)))
+    }
+
+    /// By NUT's names.
+    pub(super) fn variables(&self) -> &[(&'static str, &'static str)] {
+        &self.variables
+    }
+
     /// As slaves hear of it.
     pub(super) fn seen(&self, now: Duration) -> Seen<'_> {
         Seen {

@@ -9,6 +9,8 @@ mod net;
 pub mod power;
 mod remote;
 mod run;
+mod serve;
+mod shown;
 pub mod test;
 mod voice;
 mod waiter;
@@ -92,6 +94,30 @@ impl Network {
     }
 }
 
+/// What the configuration says of one UPS, for the status only.
+#[derive(Debug)]
+pub struct Label {
+    /// Its name.
+    pub name: String,
+    /// The cable; empty: none was named.
+    pub model: String,
+    /// The device, or the master.
+    pub source: String,
+    /// `power`.
+    pub weight: u32,
+    /// `shutdown-after`, where it counts.
+    pub shutdown_after: Option<Duration>,
+}
+
+/// What the status says beside what the monitor sees; printable ASCII, at most 128 bytes each.
+#[derive(Debug, Default)]
+pub struct About {
+    /// This machine's name.
+    pub host: String,
+    /// One for each UPS: those on ports, then those of other machines.
+    pub labels: Vec<Label>,
+}
+
 /// Everything that the jail gets.
 #[derive(Debug)]
 pub struct Plan {
@@ -103,6 +129,10 @@ pub struct Plan {
     pub distant: Vec<Distant>,
     /// `None`: this machine speaks to no other.
     pub network: Option<Network>,
+    /// The status socket: a Unix stream socket that listens, non-blocking; `None`: no status is served.
+    pub status: Option<OwnedFd>,
+    /// For it.
+    pub about: About,
     /// All else that was left to it.
     pub cage: Cage,
 }

@@ -83,6 +83,16 @@ impl<'a> Net<'a> {
         self.plan.sockets().map(AsFd::as_fd)
     }
 
+    /// As a master.
+    pub(super) fn master(&self) -> Option<&Master> {
+        self.master.as_ref()
+    }
+
+    /// What was refused so far.
+    pub(super) fn refused(&self) -> &Refused {
+        &self.refused
+    }
+
     /// Takes what has come, and answers polls.
     pub(super) fn receive(&mut self, now: Duration, remotes: &mut [Remote<'_>]) {
         for udp in &self.plan.serve {

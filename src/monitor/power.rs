@@ -346,7 +346,8 @@ impl Ups {
             && now.saturating_sub(self.since) >= self.set.low_after
     }
 
-    fn shutdown_at(&self) -> Option<Duration> {
+    /// When S follows, if the mains do not return.
+    pub fn shutdown_at(&self) -> Option<Duration> {
         let limit = self.set.shutdown_after.filter(|_| !self.shutdown)?;
         let since = self.battery_since?;
         Some(since.saturating_add(limit.saturating_sub(self.spent)))

@@ -83,11 +83,6 @@ impl<'a> Remote<'a> {
         self.ups.reported() == Some(Power::Mains)
     }
 
-    /// Its name here.
-    pub(super) fn name(&self) -> &'a str {
-        self.name
-    }
-
     /// The machine for its times.
     pub(super) fn ups(&self) -> &Ups {
         &self.ups

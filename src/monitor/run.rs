@@ -14,6 +14,8 @@ use crate::monitor::lines::Watched;
 use crate::monitor::net::{self, Net, Parted};
 use crate::monitor::power;
 use crate::monitor::remote::Remote;
+use crate::monitor::serve::Server;
+use crate::monitor::shown::{Live, Track};
 use crate::monitor::voice::{self, Voice};
 use crate::monitor::waiter::{self, Edge};
 use crate::monitor::warden::Cell;
@@ -32,6 +34,7 @@ const GONE: Duration = Duration::from_secs(60);
 /// Runs as the warden's child until the parent is gone. `outage`: some UPS was last seen on battery.
 pub(super) fn main(cell: &'static Cell, outage: bool) -> ! {
     process::name(c"upsentry-mon");
+    process::remember_first_thread();
     speak_of_panics(cell);
     let all = enter(cell).and_then(|edges| {
         let all = All::new(cell, edges, outage)?;
@@ -89,6 +92,9 @@ struct All {
     lines: Vec<Watched<'static>>,
     remotes: Vec<Remote<'static>>,
     net: Option<Net<'static>>,
+    /// What the status says of each, lines first.
+    tracks: Vec<Track>,
+    server: Option<Server<'static>>,
 }
 
 impl All {
@@ -101,7 +107,7 @@ impl All {
             let memory = [memory.next(), memory.next()];
             Watched::new(&line.name, line.tty.as_ref(), settings, edge, memory, start)
         });
-        let lines = lines.collect();
+        let lines: Vec<_> = lines.collect();
         let mut remotes = Vec::new();
         for (plan, network) in cell.distant.iter().zip(cell.network.iter().cycle()) {
             let slave = net::slave(plan, network, start)?;
@@ -110,7 +116,10 @@ impl All {
             remotes.push(Remote::new(&plan.name, &plan.host, slave, settings, memory, start));
         }
         let net = cell.network.as_ref().map(Net::new).transpose()?;
-        Ok(All { lines, remotes, net })
+        let tracks = vec![Track::default(); lines.len().saturating_add(remotes.len())];
+        let server =
+            cell.status.as_ref().map(|(socket, numbers)| Server::new(socket, Some(*numbers)));
+        Ok(All { lines, remotes, net, tracks, server })
     }
 
     /// Looks at everything, says what follows, and does a part of what there is to do on the network; true: a
@@ -152,11 +161,31 @@ impl All {
         }
     }
 
+    /// Says how it is to whoever asks.
+    fn serve(&mut self, time: Duration, cell: &Cell) {
+        let Some(server) = &mut self.server else { return };
+        let powers =
+            self.lines.iter().map(Watched::ups).chain(self.remotes.iter().map(Remote::ups));
+        for (track, ups) in self.tracks.iter_mut().zip(powers) {
+            track.see(time, ups.reported());
+        }
+        let live = Live {
+            about: &cell.about,
+            page: Page::read(|place| cell.view.get(place)),
+            lines: &self.lines,
+            remotes: &self.remotes,
+            tracks: &self.tracks,
+            net: self.net.as_ref(),
+        };
+        server.turn(time, &live);
+    }
+
     fn next(&self, time: Duration) -> Option<Duration> {
         let lines = self.lines.iter().filter_map(|one| one.next(time));
         let remotes = self.remotes.iter().filter_map(|one| one.next(time));
         let net = self.net.as_ref().and_then(|net| net.next(time, &self.remotes));
-        lines.chain(remotes).chain(net).min()
+        let served = self.server.as_ref().and_then(|server| server.next(time));
+        lines.chain(remotes).chain(net).chain(served).min()
     }
 
     fn calm(&self) -> bool {
@@ -182,6 +211,7 @@ fn watch(cell: &Cell, all: &mut All) -> ! {
         }
         leave_if_gone(&mut gone_since, time, all.gone(), &cell.log);
         all.part(time, cell);
+        all.serve(time, cell);
         // Sooner when an outage began since the last sign of life.
         let interval = alive_interval(all.calm());
         if time >= alive_at {
@@ -195,7 +225,7 @@ fn watch(cell: &Cell, all: &mut All) -> ! {
         let quiet = (!voice.may_speak(time)).then(|| Voice::again(time));
         let times = all.next(time).into_iter().chain(again.into_iter().flatten()).chain(quiet);
         let deadline = times.chain([alive_at]).min().unwrap_or(alive_at);
-        sleep(cell, all.net.as_ref(), deadline.saturating_sub(now()));
+        sleep(cell, all, time, deadline);
     }
 }
 
@@ -212,7 +242,7 @@ fn leave_if_gone(since: &mut Option<Duration>, time: Duration, gone: bool, log: 
 }
 
 /// Sleeps until something comes, or for so long. Ends the process when the parent is gone.
-fn sleep(cell: &Cell, net: Option<&Net<'_>>, timeout: Duration) {
+fn sleep(cell: &Cell, all: &All, time: Duration, deadline: Duration) {
     let none = PollFlags::empty();
     let own = [
         (cell.poke.as_fd(), PollFlags::POLLIN),
@@ -220,16 +250,17 @@ fn sleep(cell: &Cell, net: Option<&Net<'_>>, timeout: Duration) {
         (cell.events.as_fd(), none),
         (cell.log.as_fd(), none),
     ];
-    let sockets = net.into_iter().flat_map(Net::sockets).map(|fd| (fd, PollFlags::POLLIN));
+    let net = all.net.iter().flat_map(Net::sockets).map(|fd| (fd, PollFlags::POLLIN));
+    let served = all.server.iter().flat_map(|server| server.polls(time));
     let mut count = 0;
-    let mut all = own.into_iter().chain(sockets).inspect(|_| count += 1);
+    let mut all = own.into_iter().chain(net).chain(served).inspect(|_| count += 1);
     let mut fds: [PollFd<'_>; MOST_FDS] = core::array::from_fn(|_| {
         let (fd, flags) = all.next().unwrap_or((cell.poke.as_fd(), none));
         PollFd::new(fd, flags)
     });
     drop(all);
     let fds = fds.get_mut(..count).unwrap_or_default();
-    if let Err(error) = process::wait(fds, Some(timeout)) {
+    if let Err(error) = process::wait(fds, Some(deadline.saturating_sub(now()))) {
         fail(cell, "poll", error);
     }
     let mut came = fds.iter().map(|fd| fd.any().unwrap_or(true));

@@ -15,7 +15,8 @@ use seccompiler::BpfProgram;
 
 use crate::ipc::orders::{DEAD, EXIT_UNMADE, GO, GO_IN_OUTAGE, KILL, READY};
 use crate::monitor::filter::{self, Fds};
-use crate::monitor::{Distant, Line, Network, Plan, run};
+use crate::monitor::serve::CLIENTS;
+use crate::monitor::{About, Distant, Line, Network, Plan, run};
 use crate::sys::board::View;
 use crate::sys::cage::Cage;
 use crate::sys::confine::{MEMORY, Walls, confine};
@@ -32,6 +33,9 @@ pub(super) struct Cell {
     pub(super) events: OwnedFd,
     pub(super) log: OwnedFd,
     pub(super) poke: EventFd,
+    /// The status socket, and the numbers that its clients get.
+    pub(super) status: Option<(OwnedFd, [RawFd; CLIENTS])>,
+    pub(super) about: About,
     /// What the parent lets us know.
     pub(super) view: View,
     pub(super) link: OwnedFd,
@@ -60,7 +64,7 @@ pub fn main(plan: Plan) -> ! {
 }
 
 /// Makes what the warden needs, then has the jail closed behind it.
-fn enter(plan: Plan) -> Result<Cell, String> {
+fn enter(mut plan: Plan) -> Result<Cell, String> {
     process::block_signals().map_err(at("signal mask"))?;
     let poke = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
     let poke = poke.map_err(at("eventfd"))?;
@@ -70,7 +74,7 @@ fn enter(plan: Plan) -> Result<Cell, String> {
     let children = children.map_err(at("signalfd"))?;
     let memory = raw::shared_words().map_err(at("shared page"))?;
     let ttys = plan.lines.iter().filter_map(|line| line.tty.as_ref());
-    let fds = Fds {
+    let mut fds = Fds {
         ttys: ttys.map(AsRawFd::as_raw_fd).collect(),
         poke: poke.as_fd().as_raw_fd(),
         events: plan.cage.events.as_raw_fd(),
@@ -82,15 +86,17 @@ fn enter(plan: Plan) -> Result<Cell, String> {
             .map(|udp| udp.as_fd().as_raw_fd())
             .collect(),
         news: plan.cage.notices.news.as_raw_fd(),
+        ..Fds::default()
     };
+    let status = plan.status.take().map(|socket| raise(socket, &mut fds, &plan)).transpose()?;
     let words = plan.cage.notices.map()?;
     let program = filter::monitor(&fds).compile()?;
     if let Err(error) = lock(&plan, &fds, children.as_fd().as_raw_fd()) {
         // Some of it may be closed already: nothing of it may be dropped.
-        core::mem::forget(plan);
+        core::mem::forget((plan, status));
         return Err(error);
     }
-    let Plan { first, lines, distant, network, cage } = plan;
+    let Plan { first, lines, distant, network, about, cage, .. } = plan;
     let Cage { events, log, link, notices, null, .. } = cage;
     // Closed with everything else; their owners must not close those numbers again.
     core::mem::forget((null, notices.page));
@@ -103,12 +109,33 @@ fn enter(plan: Plan) -> Result<Cell, String> {
         events,
         log,
         poke,
+        status,
+        about,
         view,
         link,
         children,
         program,
         memory,
     })
+}
+
+/// Gives the status socket a number above all others, and finds the numbers that its clients will get: the lowest
+/// which nothing else in a monitor has, and all below the socket's own, which the limit on descriptors allows.
+fn raise(
+    socket: OwnedFd,
+    fds: &mut Fds,
+    plan: &Plan,
+) -> Result<(OwnedFd, [RawFd; CLIENTS]), String> {
+    let own = [fds.poke, fds.events, fds.log, fds.news];
+    let own: Vec<RawFd> =
+        own.into_iter().chain(fds.udp.iter().copied()).chain(fds.ttys.iter().copied()).collect();
+    let highest = own.iter().copied().chain([plan.cage.link.as_raw_fd()]).max().unwrap_or(0);
+    let above = highest.saturating_add(i32::try_from(CLIENTS).unwrap_or(0)).saturating_add(1);
+    let raised = raw::duplicate_above(socket.as_fd(), above).map_err(at("status socket"))?;
+    let mut free = (3..).filter(|number| !own.contains(number));
+    let clients = core::array::from_fn(|_| free.next().unwrap_or(0));
+    (fds.status, fds.clients) = (Some(raised.as_raw_fd()), clients.to_vec());
+    Ok((raised, clients))
 }
 
 /// The walls and the warden's list. Standard error is the starting terminal until the last but one
@@ -122,9 +149,10 @@ fn lock(plan: &Plan, fds: &Fds, children: RawFd) -> Result<(), String> {
     let stderr = null.try_clone_to_owned().map_err(|error| format!("stderr: {error}"))?;
     let standard = [0, 1, 2, stderr.as_raw_fd()];
     let more = [fds.poke, fds.events, fds.log, fds.news, link, children];
-    let more = more.into_iter().chain(fds.udp.iter().copied());
+    let more = more.into_iter().chain(fds.udp.iter().copied()).chain(fds.status);
     let keep = standard.into_iter().chain(more).chain(fds.ttys.iter().copied());
     raw::one_arena();
+    process::first_threads().map_err(|error| format!("thread: {error}"))?;
     confine(&Walls {
         keep: &keep.collect::<Vec<RawFd>>(),
         root: Some(&plan.cage.root),
@@ -136,6 +164,7 @@ fn lock(plan: &Plan, fds: &Fds, children: RawFd) -> Result<(), String> {
     })?;
     nix::unistd::dup2_stderr(stderr.as_fd()).map_err(at("stderr"))?;
     drop(stderr);
+    raw::give_back();
     seccomp::install(&own)
 }
 

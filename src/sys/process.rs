@@ -22,6 +22,11 @@ pub fn remember_id() {
     ID.store(std::process::id(), Ordering::Relaxed);
 }
 
+/// To be called after a fork whose child may ask only for its thread's id: the first thread's is the process's.
+pub fn remember_first_thread() {
+    ID.store(nix::unistd::gettid().as_raw().unsigned_abs(), Ordering::Relaxed);
+}
+
 /// Names this process in `ps` (at most 15 bytes show).
 pub fn name(name: &std::ffi::CStr) {
     // A name is a help for people; nothing depends on it.
@@ -90,4 +95,18 @@ pub fn again<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
             other => return other,
         }
     }
+}
+
+/// Makes two threads and waits for their ends. The first one looks for something in every library, and so does
+/// the first one on the stack of another; both is remembered, and the children of this process need not do it
+/// again, which would cost each of them time and memory.
+///
+/// # Errors
+/// No thread.
+pub fn first_threads() -> std::io::Result<()> {
+    for _ in 0..2 {
+        let thread = std::thread::Builder::new().stack_size(64 << 10).spawn(|| {})?;
+        thread.join().map_err(|_| std::io::Error::other("it panicked"))?;
+    }
+    Ok(())
 }

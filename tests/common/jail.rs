@@ -457,6 +457,8 @@ pub struct Wanted {
     pub background: bool,
     /// UPSs.
     pub ports: usize,
+    /// Serves its status.
+    pub status: bool,
     /// The daemon.
     pub program: PathBuf,
     /// Put before the daemon's own command line.
@@ -467,7 +469,7 @@ impl Wanted {
     /// In the foreground, one UPS, the build of these tests.
     pub fn new(via: &'static str) -> Self {
         let program = super::DAEMON.into();
-        Self { via, background: false, ports: 1, program, wrapper: Vec::new() }
+        Self { via, background: false, ports: 1, status: false, program, wrapper: Vec::new() }
     }
 
     /// Its configuration; `more` is put before the first UPS.
@@ -475,13 +477,14 @@ impl Wanted {
         let [user, notifier] = USERS;
         let path = |name: &str| setup.path(name).display().to_string();
         let mut text = format!(
-            "user {user}\nnotifier-user {notifier}\nchroot {}\nstate-file {}\npid-file {}\nhistory-file {}\nstatus-socket none\n\
+            "user {user}\nnotifier-user {notifier}\nchroot {}\nstate-file {}\npid-file {}\nhistory-file {}\nstatus-socket {}\n\
              powerstatus {}\ninitctl {}\nvia {}\nsettle 50ms\nfail cts 0\nlow dcd 0\n\
              cable-grace 0s\n{more}\n",
             path("empty"),
             path("state"),
             path("pid"),
             path("history"),
+            if self.status { path("status") } else { "none".to_owned() },
             path("powerstatus"),
             path("initctl"),
             self.via,

@@ -6,8 +6,16 @@ use upsentry::notifier::filter as notifier;
 
 /// Every list, by role.
 pub fn lists() -> [(&'static str, Vec<c_long>); 5] {
-    let fds =
-        jail::Fds { ttys: vec![10], poke: 12, events: 13, log: 14, news: 17, ..Default::default() };
+    let fds = jail::Fds {
+        ttys: vec![10],
+        poke: 12,
+        events: 13,
+        log: 14,
+        news: 17,
+        status: Some(18),
+        clients: vec![3],
+        ..Default::default()
+    };
     let one = || vec![3];
     let parent = notifier::Fds {
         read: one(),
@@ -31,6 +39,7 @@ pub fn lists() -> [(&'static str, Vec<c_long>); 5] {
 /// The name of a listed call.
 pub fn call_name(number: c_long) -> String {
     let names = [
+        (libc::SYS_accept4, "accept4"),
         (libc::SYS_brk, "brk"),
         (libc::SYS_clock_gettime, "clock_gettime"),
         (libc::SYS_clone, "clone"),

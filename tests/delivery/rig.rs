@@ -26,7 +26,7 @@ pub(crate) fn one(setup: &Setup, ups: &str) -> PathBuf {
 pub(crate) fn write(setup: &Setup, ups: &str) -> PathBuf {
     let path = |name| setup.path(name).display().to_string();
     let machine = format!(
-        "via initctl\ninitctl {}\nchroot {}\nstate-file {}\npid-file {}\nhistory-file {}\nstatus-socket none\nuser 64998\nnotifier-user 64999\n",
+        "via initctl\ninitctl {}\nchroot {}\nstate-file {}\npid-file {}\nhistory-file {}\nuser 64998\nnotifier-user 64999\n",
         path("initctl"),
         path("empty"),
         path("state"),
@@ -34,7 +34,8 @@ pub(crate) fn write(setup: &Setup, ups: &str) -> PathBuf {
         path("history"),
     );
     let settle = if ups.contains("settle") { "" } else { "settle 300ms\n" };
-    setup.write("conf", &format!("{settle}{machine}{ups}"))
+    let status = if ups.contains("status-socket") { "" } else { "status-socket none\n" };
+    setup.write("conf", &format!("{settle}{machine}{status}{ups}"))
 }
 
 /// The daemon under the simulator.

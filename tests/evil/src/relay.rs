@@ -31,7 +31,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, write};
 use upsentry::config::Config;
 use upsentry::ipc::orders::{DEAD, GO, GO_IN_OUTAGE, KILL, READY};
-use upsentry::monitor::{self, Line, Plan, power};
+use upsentry::monitor::{self, About, Line, Plan, power};
 use upsentry::notifier::Jail;
 use upsentry::sys::board::Notices;
 use upsentry::sys::cage::Cage;
@@ -201,6 +201,8 @@ fn start_real(config: &Config, jail: Jail) -> Result<(Kit, OwnedFd), String> {
             settings: power::Settings::new(ups, set_at),
         });
         monitor::warden::main(Plan {
+            status: None,
+            about: About::default(),
             first: config.ups.first().map_or(String::new(), |ups| ups.name.clone()),
             lines: lines.collect(),
             distant: Vec::new(),
