@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::ipc::told::Told;
 
-/// The longest time that a slave can ask for after its goodbye.
+/// The longest time that a slave is waited for after its goodbye: the most that its `halt-time` can be.
 pub const LONGEST_HALT: Duration = Duration::from_secs(600);
 /// What a monitor may need beside all that.
 const SLACK: Duration = Duration::from_secs(5);

@@ -63,6 +63,16 @@ fn a_master_of_powstatd_works_as_it_is() {
     assert!(!format!("{config:?}").contains("fine day"));
 }
 
+/// Else its master would give up before it has gone, and never cut the load.
+#[test]
+fn no_slave_can_ask_for_more_time_than_a_master_waits() {
+    let longest = crate::ipc::parting::LONGEST_HALT;
+    let config = good(&format!("watch m\nhalt-time {}s\n", longest.as_secs()));
+    assert_eq!(config.halt_time, longest);
+    let more = format!("watch m\nhalt-time {}s\n", longest.as_secs() + 1);
+    assert!(keyed(&more).is_err());
+}
+
 #[test]
 fn who_is_asked_for_what() {
     let text = "need 1\nups a\nwatch master:[2001:DB8::1]/big.one\nups b\nwatch master:m\nups c\nwatch 192.0.2.7\n\
