@@ -236,6 +236,23 @@ fn what_is_doubtful() {
     assert_eq!(said.iter().filter(|one| one.contains("forges")).count(), 1);
 }
 
+#[test]
+fn masters_with_one_key_can_be_mistaken_for_each_other() {
+    let with = |first: &str, second: &str| {
+        let text = format!("need 1\nkey-file /k\nups a\nwatch m\n{first}ups b\nwatch {second}\n");
+        let said = warnings(&text).into_iter();
+        said.filter(|one| one.contains("the same key")).collect::<Vec<_>>()
+    };
+    let own = "password a fine day at the seaside\n";
+    let other = "n\npassword another day at the seaside\n";
+    let warned = "6:1: the same key as for m: who can turn datagrams aside can pass one of the two for the other; give each a `password' of its own";
+    assert_eq!(with("", "n\n"), [warned]);
+    assert_eq!(with(own, &format!("n\n{own}")).len(), 1);
+    for (first, second) in [("", "m\n"), ("", other), (own, other), (own, "n\n")] {
+        assert_eq!(with(first, second), [""; 0], "{first}{second}");
+    }
+}
+
 /// A master's word is enough to shut a machine down, unless it is told to nobody.
 #[test]
 fn a_master_can_shut_a_machine_down() {
