@@ -251,7 +251,12 @@ impl Slave {
         let news = header.sequence > self.seen;
         if news {
             self.seen = header.sequence;
+            let before = Known { spent: Duration::ZERO, ..self.known };
             self.apply(now, &state);
+            if before != (Known { spent: Duration::ZERO, ..self.known }) {
+                // By an answer too: the push may have been lost, and its repetitions be over.
+                (self.poll_at, self.pressing) = (now, true);
+            }
             datagram.keep(HEADER, length);
         }
         Ok(news)
@@ -380,6 +385,7 @@ impl Slave {
             }
             return Err(Refusal::Stale);
         }
+        // Acknowledged at once.
         (self.poll_at, self.pressing) = (now, true);
         Ok(())
     }

@@ -162,6 +162,22 @@ fn a_push_counts_at_once_and_is_acknowledged_at_once() {
 }
 
 #[test]
+fn news_by_an_answer_are_acknowledged_at_once() {
+    let mut pair = Pair::new(set(&[1]));
+    pair.talk();
+    pair.shows(Power::Battery);
+    pair.push().expect("lost");
+    pair.now = pair.slave.next();
+    let poll = pair.ask().unwrap().0;
+    let answer = pair.answer(&poll).unwrap();
+    pair.hear(&answer).unwrap();
+    assert_eq!(pair.slave.next(), pair.now);
+    pair.talk();
+    assert!(pair.master.acknowledged(pair.master.peers().next().unwrap()));
+    assert!(pair.slave.next() > pair.now + ms(1000));
+}
+
+#[test]
 fn an_acknowledgement_that_was_lost_is_repeated_with_the_push() {
     let mut pair = Pair::new(set(&[1]));
     pair.talk();
