@@ -136,6 +136,7 @@ pub(super) fn warn(
         let message = "no `key-file' and no `password': only addresses are checked, and whoever forges this machine's can shut its slaves down";
         said.push(entry.span.warning(message));
     }
+    said.extend(shared(sections, config));
     let others = sections.iter().copied().filter(|own| !std::ptr::eq(*own, defaults));
     for (entry, password) in std::iter::once(defaults).chain(others).filter_map(password) {
         if let Some(weakness) = weakness(password) {
@@ -145,6 +146,27 @@ pub(super) fn warn(
             said.push(entry.span.warning(message));
         }
     }
+}
+
+/// Masters with one key: a poll does not say which of them is asked.
+fn shared(sections: &[&Section], config: &Config) -> Option<Diagnostic> {
+    let own = |section| password(section).map(|(_, password)| password);
+    let masters = sections.iter().zip(&config.ups).filter_map(|(section, ups)| match &ups.watch {
+        Watch::Master(master) => Some((*section, master.host.as_str())),
+        Watch::Line(_) => None,
+    });
+    let all: Vec<_> = masters.collect();
+    all.iter().enumerate().find_map(|(place, (section, host))| {
+        let keyed = config.has_key() || own(section).is_some();
+        let before = all.iter().take(place);
+        let mut same = before.filter(|(other, _)| own(other) == own(section));
+        let other = same.find(|(_, other)| other != host)?.1;
+        keyed.then(|| {
+            section.place(&["watch"]).warning(format!(
+                "the same key as for {other}: who can turn datagrams aside can pass one of the two for the other; give each a `password' of its own"
+            ))
+        })
+    })
 }
 
 /// The keys of the passwords, each computed once.

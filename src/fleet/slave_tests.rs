@@ -419,3 +419,25 @@ proptest! {
         prop_assert!(!pair.slave.in_contact(pair.now));
     }
 }
+
+/// What docs/protocol.md warns of: a poll says which UPS it means, not which master. Two masters with one key are
+/// one to a slave, if who is on the way between them turns its polls to the other.
+#[test]
+fn a_master_with_the_same_key_passes_for_another_and_one_with_its_own_does_not() {
+    let mut pair = Pair::new(set(&[1]));
+    pair.talk();
+    for (keys, believed) in [(&[1][..], true), (&[2], false)] {
+        let mut other = Pair::new(set(&[1]));
+        other.master = Pair::master(keys, 9);
+        other.shows(Power::Low);
+        pair.calm(ms(1));
+        pair.now = pair.slave.next();
+        let (poll, _) = pair.ask().unwrap();
+        let answer = other.answer(&poll);
+        assert_eq!(answer.is_some(), believed);
+        if let Some(answer) = answer {
+            assert_eq!(pair.hear(&answer), Ok(true));
+            assert_eq!(pair.slave.known().power, Some(Power::Low));
+        }
+    }
+}

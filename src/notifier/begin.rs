@@ -7,7 +7,7 @@ use std::time::Duration;
 use landlock::RulesetStatus;
 use nix::sys::signalfd::SignalFd;
 
-use crate::config::{Action, Config};
+use crate::config::{Action, Config, Watch};
 use crate::ipc::guard::Guard;
 use crate::ipc::judge::{self, Feed, FeedSettings, Judge};
 use crate::ipc::keeper::Keeper;
@@ -103,6 +103,7 @@ fn assemble(config: &Config, opened: Opened, forked: Forked) -> Parent {
         farewell: Farewell {
             title,
             wait: config.speaks().then_some(config.slave_wait),
+            lines: config.ups.iter().map(|ups| matches!(ups.watch, Watch::Line(_))).collect(),
             until: None,
         },
         pid_file: forked.pid_file,
