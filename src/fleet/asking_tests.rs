@@ -158,6 +158,7 @@ fn a_goodbye_needs_an_answer_of_its_own() {
     assert!(!pair.slave.gone());
     // Nor does one count whose poll did not.
     pair.master = Pair::master(&[1], 2);
+    pair.shows(Power::Mains);
     let poll = pair.ask().unwrap().0;
     let answer = pair.answer(&poll).unwrap();
     pair.hear(&answer).unwrap();

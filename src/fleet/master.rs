@@ -217,6 +217,10 @@ impl Master {
         if self.set.ring.is_empty() && !self.roll.has(from.ip()) {
             return Err(Refusal::Unlisted);
         }
+        if self.begun.is_none() {
+            // It knows no UPS yet, and a slave would take that for the truth.
+            return Ok(None);
+        }
         let length = datagram.len();
         let (header, body) = self.set.ring.open(Kind::Poll, datagram)?;
         let poll = Poll::read(body).ok_or(Refusal::Shape)?;

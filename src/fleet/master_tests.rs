@@ -232,6 +232,14 @@ fn another_master_knows_no_cookie_of_the_first() {
 }
 
 #[test]
+fn before_it_has_seen_its_ups_a_master_answers_nobody() {
+    let mut master = Master::new(set(&[1]));
+    assert_eq!(Caller::new(1, &[1]).poll(&mut master, ms(0)), Ok(None));
+    master.update(ms(0), [seen(Power::Low)].into_iter());
+    assert!(Caller::new(1, &[1]).poll(&mut master, ms(0)).unwrap().is_some());
+}
+
+#[test]
 fn strangers_are_refused() {
     let mut keyless = set(&[]);
     keyless.listed = vec![Listed { name: "x".to_owned(), addresses: vec![address(1).ip()] }];

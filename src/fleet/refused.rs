@@ -37,8 +37,13 @@ pub struct Refused {
 impl Refused {
     /// One more.
     pub fn count(&mut self, why: Refusal) {
+        self.add(why, 1);
+    }
+
+    /// So many more, that were counted elsewhere.
+    pub fn add(&mut self, why: Refusal, more: u64) {
         for (count, one) in self.counts.iter_mut().zip(Refusal::ALL) {
-            *count = count.saturating_add(u64::from(one == why));
+            *count = count.saturating_add(if one == why { more } else { 0 });
         }
     }
 

@@ -21,5 +21,6 @@ fn each_reason_has_a_counter_and_a_name_of_its_own() {
 fn a_full_counter_stands_still() {
     let mut refused = Refused { counts: [u64::MAX; 7] };
     refused.count(Refusal::Stale);
+    refused.add(Refusal::Full, u64::MAX);
     assert_eq!((refused.of(Refusal::Stale), refused.total()), (u64::MAX, u64::MAX));
 }

@@ -173,7 +173,7 @@ impl Slave {
         self.polled = Some(now);
         let place = self.address.checked_rem(self.set.addresses.len())?;
         let to = *self.set.addresses.get(place)?;
-        let length = self.write(interval, nonce, out)?;
+        let length = self.write(nonce, out)?;
         self.asked.rotate_right(1);
         if let Some(newest) = self.asked.first_mut() {
             let halting = self.halting.is_some();
@@ -183,8 +183,10 @@ impl Slave {
     }
 
     /// The poll itself, as long as its answer may be.
-    fn write(&mut self, interval: Duration, nonce: Nonce, out: &mut [u8]) -> Option<usize> {
+    fn write(&mut self, nonce: Nonce, out: &mut [u8]) -> Option<usize> {
         self.sequence = self.sequence.saturating_add(1);
+        // If it is answered, the next one is not sooner because this one did not count.
+        let interval = self.calm_interval();
         let poll = Poll {
             name: &self.set.name,
             ups: &self.set.ups,
@@ -249,7 +251,12 @@ impl Slave {
         let news = header.sequence > self.seen;
         if news {
             self.seen = header.sequence;
+            let before = Known { spent: Duration::ZERO, ..self.known };
             self.apply(now, &state);
+            if before != (Known { spent: Duration::ZERO, ..self.known }) {
+                // By an answer too: the push may have been lost, and its repetitions be over.
+                (self.poll_at, self.pressing) = (now, true);
+            }
             datagram.keep(HEADER, length);
         }
         Ok(news)
@@ -310,10 +317,15 @@ impl Slave {
         self.find(&state).map(|(_, variables)| variables)
     }
 
-    fn interval(&self, now: Duration) -> Duration {
+    fn calm_interval(&self) -> Duration {
         let interval = self.set.deadtime / if self.battery.is_some() { 9 } else { 3 };
         // Going down it has no time to lose.
-        let hurry = self.halting.is_some() || (self.in_contact(now) && !self.bound);
+        if self.halting.is_some() { interval.min(DOUBT) } else { interval }
+    }
+
+    fn interval(&self, now: Duration) -> Duration {
+        let interval = self.calm_interval();
+        let hurry = self.in_contact(now) && !self.bound;
         if hurry { interval.min(DOUBT) } else { interval }
     }
 
@@ -373,6 +385,7 @@ impl Slave {
             }
             return Err(Refusal::Stale);
         }
+        // Acknowledged at once.
         (self.poll_at, self.pressing) = (now, true);
         Ok(())
     }

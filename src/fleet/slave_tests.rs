@@ -137,6 +137,7 @@ fn what_the_master_says_is_known() {
         assert_eq!(pair.slave.age(pair.now), Some(ms(0)));
         let peer = *pair.master.peers().next().unwrap();
         assert_eq!((peer.name.as_str(), peer.address), ("web1", address(9)));
+        assert_eq!(peer.interval, DEADTIME / 3, "when it polls next");
         assert!(pair.master.acknowledged(&peer));
     }
 }
@@ -158,6 +159,22 @@ fn a_push_counts_at_once_and_is_acknowledged_at_once() {
     pair.now += ms(100);
     assert_eq!(pair.hear(&push), Err(Refusal::Stale));
     assert_eq!(pair.slave.next(), next);
+}
+
+#[test]
+fn news_by_an_answer_are_acknowledged_at_once() {
+    let mut pair = Pair::new(set(&[1]));
+    pair.talk();
+    pair.shows(Power::Battery);
+    pair.push().expect("lost");
+    pair.now = pair.slave.next();
+    let poll = pair.ask().unwrap().0;
+    let answer = pair.answer(&poll).unwrap();
+    pair.hear(&answer).unwrap();
+    assert_eq!(pair.slave.next(), pair.now);
+    pair.talk();
+    assert!(pair.master.acknowledged(pair.master.peers().next().unwrap()));
+    assert!(pair.slave.next() > pair.now + ms(1000));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use core::time::Duration;
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::ipc::frame::{Frame, Kind};
+use crate::ipc::guard::steps;
 use crate::sys::raw;
 use crate::sys::text::Text;
 
@@ -33,9 +34,8 @@ impl<'a> Voice<'a> {
 
     /// Whether an event that can wait may be said now; if not, look again in [`REFILL`].
     pub(super) fn may_speak(&mut self, now: Duration) -> bool {
-        let earned = now.saturating_sub(self.refilled).as_millis() / REFILL.as_millis();
+        let earned = steps(now.saturating_sub(self.refilled), REFILL);
         if earned > 0 {
-            let earned = u32::try_from(earned).unwrap_or(u32::MAX);
             self.tokens = self.tokens.saturating_add(earned).min(BURST);
             self.refilled = now;
         }

@@ -28,7 +28,7 @@ use crate::notifier::teller::{Fifo, HandLink, Teller};
 use crate::notifier::trouble;
 use crate::notifier::via::Actions;
 use crate::sys::board::Board;
-use crate::sys::{filter as seccomp, now, unix_time};
+use crate::sys::{filter as seccomp, now, raw, unix_time};
 use crate::sysvinit::lifeline::Lifeline;
 
 /// The parent's ends of everything, and how it was started.
@@ -67,7 +67,9 @@ pub(super) fn begin(
     if let Some(chronicle) = &mut parent.ends.chronicle {
         chronicle.begin((now(), unix_time()), fresh)?;
     }
-    seccomp::install(&filter::parent(&parent.descriptors()).compile()?)?;
+    let list = filter::parent(&parent.descriptors()).compile()?;
+    raw::give_back();
+    seccomp::install(&list)?;
     Ok(parent)
 }
 

@@ -56,6 +56,7 @@ impl Parent {
         let call = if outage { Call::Shutdown } else { Call::Goodbye };
         self.ends.notice.page.leave = Some(call);
         self.post();
+        self.keeper.part();
         self.farewell.until = Some(time.saturating_add(parting::longest(wait)));
         let slaves = match (outage, self.ends.slaves.is_some()) {
             (true, true) => "on battery: slaves are told to shut down, and waited for",
@@ -69,7 +70,7 @@ impl Parent {
     pub(super) fn parted(&mut self, time: Duration) -> Option<End> {
         let until = self.farewell.until?;
         let late = time >= until;
-        let end = self.keeper.parted.or(late.then_some(Slaves::Missing))?;
+        let end = self.keeper.parted(time).or(late.then_some(Slaves::Missing))?;
         if self.ends.slaves.is_some() && self.ends.notice.page.leave == Some(Call::Shutdown) {
             match end {
                 Slaves::Missing => {

@@ -6,6 +6,7 @@ mod begin;
 pub mod check;
 mod chronicle;
 mod doubts;
+mod entry;
 mod farewell;
 pub mod filter;
 mod hand;

@@ -11,11 +11,10 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc::O_NOFOLLOW;
 
-use crate::ipc::record::{Boot, Entry, Record, Unusable, field};
-use crate::sys::process;
+use crate::ipc::record::{Boot, Record, Unusable, field};
 
 /// The largest file that is read.
-const LARGEST: u64 = 64 << 10;
+pub(super) const LARGEST: u64 = 64 << 10;
 /// Room for one UPS's line, and for all else.
 const PER_UPS: usize = 96;
 const REST: usize = 1024;
@@ -23,9 +22,10 @@ const REST: usize = 1024;
 /// The open, locked file.
 #[derive(Debug)]
 pub struct StateFile {
-    file: Flock<File>,
-    boot: Boot,
-    size: usize,
+    pub(super) file: Flock<File>,
+    pub(super) boot: Boot,
+    /// Of every entry: none leaves the tail of an older one.
+    pub(super) size: usize,
 }
 
 /// Of this system.
@@ -90,27 +90,6 @@ impl StateFile {
         self.file.read_exact_at(&mut bytes, 0).map_err(|_| Unusable::Foreign)?;
         let text = core::str::from_utf8(&bytes).map_err(|_| Unusable::Foreign)?;
         Record::read(text, &self.boot)
-    }
-
-    /// Writes the first entry, and makes the file as long as every later one: a full /run can then not
-    /// stop them.
-    ///
-    /// # Errors
-    /// What pwrite(2) and ftruncate(2) say.
-    pub fn begin(&self, entry: Entry<'_>) -> std::io::Result<()> {
-        self.write(entry)?;
-        self.file.set_len(u64::try_from(self.size).unwrap_or(LARGEST))
-    }
-
-    /// Writes the whole entry in one call.
-    ///
-    /// # Errors
-    /// What pwrite(2) says.
-    pub fn write(&self, entry: Entry<'_>) -> std::io::Result<()> {
-        // Always the same length, so that no tail of an older entry is left.
-        let mut bytes = entry.text(&self.boot, process::id()).into_bytes();
-        bytes.resize(bytes.len().max(self.size), b'\n');
-        self.file.write_all_at(&bytes, 0)
     }
 
     /// The boot in a word, for the history.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::ipc::legal::Power;
+use crate::ipc::record::Entry;
 use crate::ipc::told::{Told, Word};
 
 #[test]

@@ -47,7 +47,7 @@ impl Wire {
         ip(&format!("-n {tag}-w link set p{number} master wire up"));
         ip(&format!("-n {tag}-w link set p{number} type bridge_slave learning off flood on"));
         // No checks for duplicate addresses: the first datagram need not wait for them.
-        let v6 = format!("/proc/sys/net/ipv6/conf/eth0/accept_dad");
+        let v6 = "/proc/sys/net/ipv6/conf/eth0/accept_dad";
         host.inside(move || fs::write(v6, "0")).expect("a setting of the namespace");
         ip(&format!("-n {ns} link set lo up"));
         ip(&format!("-n {ns} link set eth0 up"));

@@ -10,3 +10,4 @@ mod outage;
 mod partition;
 mod replay;
 mod rig;
+mod shown;

@@ -53,6 +53,39 @@ fn to_a_multicast_group() {
 }
 
 #[test]
+fn to_everybody_on_the_wire() {
+    let master = "slave 10.77.0.255\n".to_owned();
+    play(&Plan { slaves: 3, master, slave: "listen 10.77.0.255\n".to_owned(), ..Plan::default() });
+}
+
+/// The three steps of a new key: everybody learns it, everybody speaks it, everybody forgets the old one. In each
+/// some machines are a step behind.
+#[test]
+fn a_fleet_gets_a_new_key_without_a_gap() {
+    if !need_root() {
+        return;
+    }
+    let mut fleet = Fleet::start(&Plan { slaves: 2, ..Plan::default() });
+    let steps: [&[u8]; 3] = [&[7, 8], &[8, 7], &[8]];
+    let mut told = 0;
+    for keys in steps {
+        for machine in 0..3 {
+            let one = match machine {
+                0 => &mut fleet.slaves[0],
+                1 => &mut fleet.master,
+                _ => &mut fleet.slaves[1],
+            };
+            one.rekey(keys);
+            for (lines, word) in [("cts=0", "powerfail"), ("cts=1", "powerok")] {
+                told += 1;
+                fleet.ups(lines);
+                fleet.all_told(told, word);
+            }
+        }
+    }
+}
+
+#[test]
 fn over_a_wire_that_loses_every_third_datagram() {
     if !need_root() {
         return;

@@ -148,6 +148,33 @@ impl Machine {
         self.rig.input(&self.runs.clone());
     }
 
+    /// Stops the daemon and runs it again with these keys, each of equal bytes; the first one is spoken.
+    pub(crate) fn rekey(&mut self, keys: &[u8]) {
+        let path = |number| self.rig.setup().path(&format!("key{number}"));
+        let mut text = String::new();
+        for key in keys {
+            fs::write(path(*key), [*key; 32]).expect("a key");
+            fs::set_permissions(path(*key), fs::Permissions::from_mode(0o600)).expect("its mode");
+            text.push_str(&format!("key-file {}\n", path(*key).display()));
+        }
+        let conf = self.rig.setup().path("conf");
+        let before = fs::read_to_string(&conf).expect("the configuration");
+        let rest = before.lines().filter(|line| !line.starts_with("key-file "));
+        for line in rest {
+            text.push_str(&format!("{line}\n"));
+        }
+        fs::write(&conf, text).expect("the configuration");
+        let (starts, contacts) = (self.count("ended 0"), self.count("ups: on mains"));
+        self.stop();
+        self.says_times("ended 0", starts + 1);
+        self.run();
+        self.says_times("ups: on mains", contacts + 1);
+    }
+
+    fn count(&self, words: &str) -> usize {
+        self.rig.stderr().matches(words).count()
+    }
+
     /// The process that wrote the pid file.
     pub(crate) fn pid(&self) -> Pid {
         let text = fs::read_to_string(self.rig.setup().path("pid")).unwrap_or_default();

@@ -86,8 +86,8 @@ impl Law {
 
     /// A state has reached the slave.
     ///
-    /// Seen to fail with any nonce accepted, with the age of a poll not looked at, with pushes of any session accepted,
-    /// with pushes accepted after silence, and with the sequence not looked at.
+    /// Seen to fail with any nonce accepted, with older nonces kept, with the age of a poll not looked at, with pushes
+    /// of any session accepted, with pushes accepted after silence, and with the sequence not looked at.
     pub fn told(
         &mut self,
         world: &World,
@@ -96,7 +96,7 @@ impl Law {
         place: usize,
     ) -> Result<(), String> {
         let state = &world.sent[place];
-        let What::State { run, truth, answers, to } = state.what else { unreachable!() };
+        let What::State { run, truth, answers, to } = state.what else { panic!("not what it was") };
         let known = world.slave.known();
         let age = world.now.saturating_sub(state.made);
         let news = known != before;
@@ -126,7 +126,7 @@ impl Law {
         }
         if let Some(poll) = answers {
             let poll = &world.sent[poll];
-            let What::Poll { run, .. } = poll.what else { unreachable!() };
+            let What::Poll { run, .. } = poll.what else { panic!("not what it was") };
             check(run == world.slave_run, || "an answer to another run was taken".to_owned())?;
             self.contact = self.contact.max(Some(poll.made));
             self.relayed |= to == attacker();
@@ -140,8 +140,8 @@ impl Law {
 
     /// A poll has reached the master.
     ///
-    /// Seen to fail with any cookie accepted, with the address or the turn left out of it, with any sequence accepted,
-    /// and with a cookie that is good for ever.
+    /// Seen to fail with any cookie accepted, with the address or the turn left out of it, with a cookie that is good
+    /// for ever or for the next run of the master, and with any sequence accepted.
     pub fn heard(
         &mut self,
         world: &World,
@@ -150,7 +150,7 @@ impl Law {
         from: SocketAddr,
     ) -> Result<(), String> {
         let poll = &world.sent[place];
-        let What::Poll { run, halting } = poll.what else { unreachable!() };
+        let What::Poll { run, halting } = poll.what else { panic!("not what it was") };
         let age = world.now.saturating_sub(poll.made);
         for peer in world.master.peers() {
             let old = before.iter().find(|old| old.session == peer.session);
@@ -202,7 +202,8 @@ impl Law {
         check(!gone || self.let_go.contains(&world.slave_run), || "nobody knows of it".to_owned())
     }
 
-    /// Seen to fail with contact counted from when an answer came, and with pushes taken for contact.
+    /// Seen to fail with contact counted from when an answer came, with pushes taken for contact, and with no less time
+    /// on battery.
     fn silence(&self, world: &World) -> Result<(), String> {
         let in_contact = world.slave.in_contact(world.now);
         let since = |at: Duration| world.now.saturating_sub(at);
@@ -221,7 +222,7 @@ impl Law {
 
     /// Nothing was lost or late for a while.
     ///
-    /// Seen to fail with pushes and polls never repeated, and with a superseded run never taken back.
+    /// Seen to fail with pushes or polls never repeated, and with the sequence of the master's last run kept.
     pub fn at_rest(&self, world: &World) -> Result<(), String> {
         let Truth { power, lost, leaving } = world.truth;
         let known = world.slave.known();

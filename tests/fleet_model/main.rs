@@ -58,37 +58,37 @@ const BOUNDS: Bounds = Bounds {
 
 #[test]
 fn from_the_first_poll() {
-    check(KEYLESS, BOUNDS, false, 5, 1);
+    check(KEYLESS, BOUNDS, false, 5, 10_000);
 }
 
 #[test]
 fn states_that_change() {
-    check(KEYLESS, BOUNDS, true, 5, 1);
+    check(KEYLESS, BOUNDS, true, 5, 4_000);
 }
 
 #[test]
 fn a_master_that_is_started_anew() {
     let faults = &[Act::MasterDies, Act::Lose];
     let shows = &[Act::Show(Low)];
-    check(KEYLESS, Bounds { faults, shows, ..BOUNDS }, true, 5, 1);
+    check(KEYLESS, Bounds { faults, shows, ..BOUNDS }, true, 5, 20_000);
 }
 
 #[test]
 fn a_slave_that_is_started_anew() {
     let faults = &[Act::SlaveDies, Act::SlaveLeaves];
-    check(KEYLESS, Bounds { faults, shows: &[], ..BOUNDS }, true, 5, 1);
+    check(KEYLESS, Bounds { faults, shows: &[], ..BOUNDS }, true, 5, 6_000);
 }
 
 #[test]
 fn both_end() {
     let faults = &[Act::MasterLeaves, Act::SlaveLeaves, Act::MasterDies];
-    check(KEYLESS, Bounds { faults, shows: &[], ..BOUNDS }, true, 5, 1);
+    check(KEYLESS, Bounds { faults, shows: &[], ..BOUNDS }, true, 5, 20_000);
 }
 
 #[test]
 fn long_stories() {
     // In a debug build the seal takes most of the time.
-    for (number, keys, stories) in [(0, KEYLESS, 600), (1, ONE, 8), (2, REKEYED, 8)] {
+    for (number, keys, stories) in [(0, KEYLESS, 150), (1, ONE, 4), (2, REKEYED, 4)] {
         let began = Instant::now();
         let stories = stories << (3 * deeper());
         match random(|| World::new(keys, Bounds::ALL), number, stories, 400) {

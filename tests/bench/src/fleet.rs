@@ -8,6 +8,7 @@ use nix::time::{ClockId, clock_gettime};
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use upsentry::fleet::keys::Key;
 use upsentry::fleet::seal::Keyring;
@@ -35,6 +36,20 @@ fn next(socket: &UdpSocket, buffer: &mut [u8]) -> Option<(usize, SocketAddr)> {
     None
 }
 
+/// A slave with a session and a name of its own.
+fn slave(number: usize, master: SocketAddr) -> Slave {
+    let settings = Settings {
+        ring: Keyring::new(&[Key::from_bytes(&SECRET).expect("32 bytes")]),
+        session: (number as u128).to_be_bytes(),
+        name: format!("slave{number}"),
+        ups: "ups".to_owned(),
+        or_only: true,
+        addresses: vec![master],
+        deadtime: Duration::from_secs(3600),
+    };
+    Slave::new(settings, now())
+}
+
 /// Slaves as the master sees them: sessions and names of their own, behind one socket.
 struct Slaves {
     socket: UdpSocket,
@@ -53,27 +68,15 @@ impl Slaves {
     /// More of them, bound: two polls each.
     fn grow(&mut self, to: usize, master: SocketAddr) {
         for number in self.all.len()..to {
-            let mut session = [0; 16];
-            session[..8].copy_from_slice(&(number as u64).to_be_bytes());
-            let settings = Settings {
-                ring: Keyring::new(&[Key::from_bytes(&SECRET).expect("32 bytes")]),
-                session,
-                name: format!("slave{number}"),
-                ups: "ups".to_owned(),
-                or_only: true,
-                addresses: vec![master],
-                deadtime: Duration::from_secs(3600),
-            };
-            let mut slave = Slave::new(settings, now());
+            let mut slave = slave(number, master);
             for turn in 0..2_u8 {
-                let mut nonce = session;
-                nonce[15] = turn;
+                let nonce = (number as u128 | u128::from(turn) << 100).to_be_bytes();
                 let mut out = [0; 1400];
                 let (length, _) = slave.poll(now(), nonce, &mut out).expect("a poll is due");
                 self.socket.send_to(&out[..length], master).expect("sent");
                 let mut buffer = [0; 1400];
                 let (length, from) = next(&self.socket, &mut buffer).expect("an answer");
-                slave.receive(now(), from.ip(), &mut buffer[..length]).expect("it counts");
+                slave.receive(now(), from.ip(), &buffer[..length]).expect("it counts");
             }
             self.all.push(slave);
         }
@@ -128,6 +131,60 @@ fn private(rig: &Rig) -> u64 {
     line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
+/// Changes of the line while the master's socket is flooded for half a minute: until init has each.
+fn flooded(rig: &mut Rig, master: SocketAddr) -> Vec<Row> {
+    const CHANGES: usize = 100;
+    println!("fleet: a flood of 30 s");
+    let mut times = Vec::new();
+    // A real one, which is opened and answered each time, and what is refused at different depths: with a
+    // broken seal, cut short, too long.
+    let mut buffer = [0; 1400];
+    let (length, _) = slave(usize::MAX, master).poll(now(), [1; 16], &mut buffer).expect("due");
+    let mut real = vec![buffer[..length].to_vec(); 4];
+    real[1][length - 1] ^= 1;
+    real[2].truncate(40);
+    real[3].resize(1400, 0);
+    let stop = AtomicBool::new(false);
+    let sent = std::thread::scope(|scope| {
+        let flood = scope.spawn(|| {
+            let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+            let mut sent = 0_u64;
+            while !stop.load(Ordering::Relaxed) {
+                for datagram in &real {
+                    sent += u64::from(socket.send_to(datagram, master).is_ok());
+                }
+            }
+            sent
+        });
+        for change in 0..CHANGES {
+            std::thread::sleep(Duration::from_millis(300));
+            rig.command(&format!("set a cts={}", 1 - change % 2));
+            let long = Duration::from_secs(5);
+            let moved = rig.wait_for(|event| matches!(event.kind, Kind::In { .. }), long);
+            let told = rig.wait_for(|event| matches!(event.kind, Kind::Init(_)), long);
+            let (Some(moved), Some(told)) = (moved, told) else { continue };
+            times.push(told.nanos - moved.nanos);
+        }
+        stop.store(true, Ordering::Relaxed);
+        flood.join().expect("the flood")
+    });
+    times.sort_unstable();
+    let at = |percent: usize| {
+        times.get((times.len() * percent / 100).min(times.len().saturating_sub(1)))
+    };
+    let ms = |percent| at(percent).map_or(f64::NAN, |nanos| *nanos as f64 / 1e6);
+    let lost = CHANGES - times.len();
+    vec![
+        Row::new(
+            format!("line to init under {} junk datagrams a second: median", sent / 30),
+            format!("{:.2} ms", ms(50)),
+        ),
+        Row::new("  99th percentile", format!("{:.2} ms", ms(99)))
+            .goal("under 20 ms", lost == 0 && ms(99) < 20.0),
+        Row::new(format!("  not told, of {CHANGES}"), lost.to_string()).goal("0", lost == 0),
+    ]
+}
+
 /// A real daemon as master, its line moved by the simulator, slaves in this process.
 pub fn rows() -> Vec<Row> {
     println!("fleet: {CHANGES} changes to up to {} slaves", CURVE[CURVE.len() - 1]);
@@ -162,11 +219,17 @@ pub fn rows() -> Vec<Row> {
         let mut times = Vec::new();
         for _ in 0..CHANGES {
             level = 1 - level;
-            rig.command(&format!("set a cts={level}"));
+            let pushed = std::thread::scope(|scope| {
+                // It waits already when the line moves.
+                let waiter = scope.spawn(|| slaves.pushed(count));
+                std::thread::sleep(Duration::from_millis(20));
+                rig.command(&format!("set a cts={level}"));
+                waiter.join().expect("the waiting thread")
+            });
             let moved =
                 rig.wait_for(|event| matches!(event.kind, Kind::In { .. }), Duration::from_secs(5));
             let moved = Duration::from_nanos(moved.expect("the line moves").nanos);
-            let Some((last, push)) = slaves.pushed(count) else { break };
+            let Some((last, push)) = pushed else { break };
             times.push(last.saturating_sub(moved));
             slaves.acknowledge(&push, master);
         }
@@ -178,6 +241,7 @@ pub fn rows() -> Vec<Row> {
         let most = count == CURVE[CURVE.len() - 1];
         rows.push(if most { row.goal("under 50 ms", told && median < 50.0) } else { row });
     }
+    rows.extend(flooded(&mut rig, master));
     let each = (private(&rig) - before) * 1024 / CURVE[CURVE.len() - 1] as u64;
     rows.push(Row::new("memory for each slave, measured", format!("{each} bytes")));
     rows

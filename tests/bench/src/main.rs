@@ -5,6 +5,7 @@
 
 #[path = "../../structure/count.rs"]
 mod count;
+mod datagrams;
 #[path = "../../common/event.rs"]
 #[allow(dead_code)]
 mod event;
@@ -49,15 +50,17 @@ type Part = (&'static str, fn() -> Vec<Row>);
 
 const NOTES: &str = "\
 Latency: from the line's change in the simulator to its reading the request; the loop is one process that
-waits, reads the lines and writes the request, in turn with the daemon under the same simulator. PSS depends
+waits, reads the lines and writes the request; in two processes, the first passes a frame by a pipe and does
+nothing else, and the second writes the request. All three in turn, under the same simulator. PSS depends
 on what else on this machine uses the C library. A wake-up is a voluntary context switch of any thread; a
 reading of the lines is one more here than on a real port, because the simulator answers it.
 (1) Without blanks, comments and tests: all of src/notifier that runs before the drop, the hand, finding and
 opening the configuration (a child without rights reads it). Listed in tests/structure/count.rs.";
 
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 5] = [
     ("latency", measure::latency),
     ("rest", measure::at_rest),
+    ("datagrams", datagrams::rows),
     ("fleet", fleet::rows),
     ("source", source::rows),
 ];
