@@ -326,6 +326,8 @@ impl Outside for Ends {
                 );
             }
             Note::Told(tell, ups) => {
+                // Init, or the hand, may have been woken on this processor: it goes first, before we write logs.
+                let _ = process::wait(&mut [], Some(Duration::from_nanos(1)));
                 self.notice.told(tell);
                 self.say_told(tell);
                 let cause = match (tell.insist, tell.blind, tell.word) {
