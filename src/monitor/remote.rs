@@ -10,6 +10,7 @@ use crate::fleet::slave::{Known, Slave};
 use crate::fleet::wire::Refusal;
 use crate::ipc::frame::Kind;
 use crate::ipc::legal::Power;
+use crate::monitor::Distant;
 use crate::monitor::memory::Memory;
 use crate::monitor::power::{self, Ups};
 use crate::monitor::voice::Voice;
@@ -23,13 +24,14 @@ pub(super) struct Remote<'a> {
     /// The protocol's state.
     pub(super) slave: Slave,
     ups: Ups,
+    /// This machine depends on it; else it is only watched.
+    feeds: bool,
     memory: Memory,
 }
 
 impl<'a> Remote<'a> {
     pub(super) fn new(
-        name: &'a str,
-        host: &'a str,
+        plan: &'a Distant,
         slave: Slave,
         settings: power::Settings,
         memory: [Option<&'static AtomicU64>; 2],
@@ -37,7 +39,8 @@ impl<'a> Remote<'a> {
     ) -> Remote<'a> {
         let memory = Memory::new(memory);
         let settings = power::Settings { spent: memory.spent(now), ..settings };
-        Remote { name, host, slave, ups: Ups::new(settings), memory }
+        let Distant { name, host, feeds, .. } = plan;
+        Remote { name, host, slave, ups: Ups::new(settings), feeds: *feeds, memory }
     }
 
     /// Takes a datagram; true: it was for this one.
@@ -63,8 +66,10 @@ impl<'a> Remote<'a> {
             }
         };
         self.ups.step_status(now, status, may_speak, &mut emit);
-        if known.shutdown {
-            self.ups.demand(&mut emit);
+        match (known.shutdown, self.feeds) {
+            (false, _) => {}
+            (true, true) => self.ups.demand(&mut emit),
+            (true, false) => self.slave.excuse(now),
         }
         for kind in said.into_iter().flatten() {
             self.say(now, kind, voice);
