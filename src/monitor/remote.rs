@@ -72,7 +72,7 @@ impl<'a> Remote<'a> {
             (true, false) => self.slave.excuse(now),
         }
         for kind in said.into_iter().flatten() {
-            self.say(now, kind, voice);
+            voice.say(kind, self.name, known.shutdown, &Reason { remote: self, kind, now });
         }
         self.memory.remember(now, &self.ups);
     }
@@ -91,23 +91,6 @@ impl<'a> Remote<'a> {
     /// The machine for its times.
     pub(super) fn ups(&self) -> &Ups {
         &self.ups
-    }
-
-    fn say(&self, now: Duration, kind: Kind, voice: &mut Voice<'_>) {
-        let known = self.slave.known();
-        let (severity, words) = match kind {
-            Kind::Ok => (5, "on mains"),
-            Kind::Fail => (4, "on battery"),
-            Kind::Low => (1, "LOW"),
-            Kind::Lost => (4, "contact lost"),
-            Kind::Restored => (5, "contact restored"),
-            Kind::Shutdown if known.shutdown => (1, "its master goes down: shut down"),
-            Kind::Shutdown => (1, "long enough on battery: shut down"),
-            Kind::Alive | Kind::Notice => return,
-        };
-        let (name, reason) = (self.name, Reason { remote: self, kind, now });
-        voice.log(severity, format_args!("{name}: {words} ({reason})"));
-        voice.event(kind, self.name);
     }
 }
 
