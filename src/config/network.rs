@@ -8,12 +8,15 @@ use super::parse::{Entry, File, Section};
 use super::types::{Config, Listen, SlaveHost, Ups, Watch, is_group};
 use super::values::{Secret, Value};
 use crate::fleet::keys::{Key, weakness};
+use crate::fleet::wire::heard_of;
 
 /// What only a line has.
 const OF_LINES: [&str; 9] =
     ["model", "fail", "low", "sense", "init", "kill", "debounce", "settle", "cable-grace"];
 /// Keys that are understood at once.
 const MOST_KEYS: usize = 2;
+/// Sockets: the jail's list of system calls names each of them.
+const MOST_LISTEN: usize = 16;
 
 pub(super) fn slaves(machine: &Section) -> Vec<SlaveHost> {
     let slave = |entry: &Entry| match &entry.value {
@@ -78,6 +81,21 @@ pub(super) fn check(
             }
         };
         said.push(entry.span.error(message));
+    }
+    for entry in file.machine.all("listen").skip(MOST_LISTEN) {
+        let message =
+            format!("{MOST_LISTEN} `listen' lines are all; without any, every address is served");
+        said.push(entry.span.error(message));
+    }
+    let lines = sections.iter().zip(&config.ups).filter(|(_, ups)| !is_remote(ups));
+    let lines: Vec<_> = lines.filter(|_| config.is_master()).collect();
+    let heard_of = heard_of(lines.iter().map(|(_, ups)| ups.name.as_str()));
+    for (own, ups) in lines.iter().skip(heard_of) {
+        let message = format!(
+            "slaves cannot be told of more than {heard_of} UPSs with such names, and not of `{}'",
+            ups.name
+        );
+        said.push(own.place(&["watch"]).error(message));
     }
     let keyed = config.fleet_password || file.machine.first("key-file").is_some();
     let no_slave = file.machine.first("slave").is_none();

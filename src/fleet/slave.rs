@@ -105,6 +105,7 @@ pub struct Slave {
     address: usize,
     halting: Option<u16>,
     gone: bool,
+    excused: bool,
     /// The datagram of the state that counts, opened, and a place to open another.
     state: Buffer,
     opened: Buffer,
@@ -135,6 +136,7 @@ impl Slave {
             address: 0,
             halting: None,
             gone: false,
+            excused: false,
             state: Buffer::new(),
             opened: Buffer::new(),
         }
@@ -272,6 +274,12 @@ impl Slave {
         }
     }
 
+    /// This machine is not fed by the UPS: a master that goes down need not wait for it.
+    pub fn excuse(&mut self, now: Duration) {
+        self.excused = true;
+        self.leave(now, Duration::ZERO);
+    }
+
     /// The master knows that this machine goes down.
     pub fn gone(&self) -> bool {
         self.gone
@@ -349,6 +357,10 @@ impl Slave {
         if self.verified != Some(session) {
             self.verified = Some(session);
             (self.seen, self.told) = (0, 0);
+            if core::mem::take(&mut self.excused) {
+                // It is up again, and this machine never went down.
+                (self.halting, self.gone, self.known.shutdown) = (None, false, false);
+            }
         }
         if answer.bound {
             self.told = self.told.max(asked.seen);

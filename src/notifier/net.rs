@@ -9,7 +9,7 @@ use std::os::unix::fs::{
     PermissionsExt as _,
 };
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -192,6 +192,7 @@ fn status(socket: &StatusSocket) -> Result<OwnedFd, String> {
             let why = "its directory must be root's, and nobody else may write in it";
             return Err(io::Error::other(why));
         }
+        let path = &steady(directory)?.join(path.file_name().unwrap_or_default());
         patient(|| remove_stale(path))?;
         let before = umask(Mode::from_bits_truncate(0o777));
         let listener = UnixListener::bind(path);
@@ -203,6 +204,25 @@ fn status(socket: &StatusSocket) -> Result<OwnedFd, String> {
         Ok(listener.into())
     };
     bind().map_err(|error| error.to_string())
+}
+
+/// The same directory by a path that only root can lead elsewhere: what is bound there is then given to a group and
+/// opened to it, by name.
+///
+/// # Errors
+/// Somebody else can rename a part of it.
+fn steady(directory: &Path) -> io::Result<PathBuf> {
+    let real = fs::canonicalize(directory)?;
+    for part in real.ancestors() {
+        let meta = fs::symlink_metadata(part)?;
+        // In a sticky one nobody renames what is root's.
+        let shared = meta.mode() & 0o022 != 0 && meta.mode() & 0o1000 == 0;
+        if meta.uid() != 0 || shared {
+            let why = format!("{} must be root's, and nobody else may write in it", part.display());
+            return Err(io::Error::other(why));
+        }
+    }
+    Ok(real)
 }
 
 /// Removes a socket that nobody listens on any more.

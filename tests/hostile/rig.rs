@@ -290,8 +290,8 @@ impl Victim {
         let (after, wall) = (Usage::of(self.pid()), since.elapsed());
         assert_eq!(after.data, before.data, "{before:?} {after:?}");
         assert!(after.anonymous <= before.anonymous + 8, "{before:?} {after:?}");
-        // Pages of the program that were not read before.
-        assert!(after.resident <= before.resident + 64, "{before:?} {after:?}");
+        // Pages of files: the start gave them back, and what is used again brings 64 KiB around it.
+        assert!(after.resident <= before.resident + 1024, "{before:?} {after:?}");
         let used = Duration::from_millis(10 * (after.ticks - before.ticks));
         eprintln!("used {used:?} of {wall:?}, {before:?} {after:?}");
         assert!(used <= wall / 10 + Duration::from_millis(300), "{used:?} of {wall:?}");

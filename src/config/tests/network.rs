@@ -253,6 +253,31 @@ fn masters_with_one_key_can_be_mistaken_for_each_other() {
     }
 }
 
+/// What no datagram holds would be silently left out, and be lost to the slaves that ask for it.
+#[test]
+fn a_master_has_no_more_than_its_slaves_can_be_told_of() {
+    let text = |count: usize, length: usize, more: &str| {
+        let ups = (10..10 + count)
+            .map(|n| format!("ups {n}{}\nwatch ttyS{n}\nmodel power99\n", "x".repeat(length - 2)));
+        format!("need 1\n{}{more}", ups.collect::<String>())
+    };
+    assert_eq!(errors(&text(16, 20, "slave s\n")), [""; 0]);
+    assert_eq!(errors(&text(20, 63, "")), [""; 0]);
+    let said = |most: usize, line: usize, name: &str| {
+        format!(
+            "{line}:1: slaves cannot be told of more than {most} UPSs with such names, and not of `{name}'"
+        )
+    };
+    assert_eq!(errors(&text(17, 2, "slave s\n")), [said(16, 51, "26")]);
+    let long = format!("24{}", "x".repeat(61));
+    assert_eq!(errors(&text(15, 63, "slave s\n")), [said(14, 45, &long)]);
+    let listen: String = (1..=17).map(|n| format!("listen 192.0.2.{n}\n")).collect();
+    assert_eq!(
+        errors(&format!("watch ttyS0\nmodel power99\nkey-file /k\n{listen}")),
+        ["20:1: 16 `listen' lines are all; without any, every address is served"]
+    );
+}
+
 /// A master's word is enough to shut a machine down, unless it is told to nobody.
 #[test]
 fn a_master_can_shut_a_machine_down() {
