@@ -83,6 +83,11 @@ impl Peer {
         self.interval.saturating_mul(3).saturating_add(Duration::from_secs(1))
     }
 
+    /// It is shown: not another's past, and not forgotten; it may be gone.
+    pub fn known(&self) -> bool {
+        !self.free && !self.superseded
+    }
+
     /// It counts: not another's past, and not gone.
     pub fn here(&self) -> bool {
         !self.free && !self.superseded && self.halting.is_none()
