@@ -17,8 +17,8 @@ use crate::sys::{filter as seccomp, raw};
 
 /// A checked configuration of the largest file is smaller.
 const LARGEST: u64 = 16 << 20;
-/// Nearly all are.
-const USUAL: usize = 64 << 10;
+/// Nearly all are; and so much is mapped by itself, and leaves no hole in the heap.
+const USUAL: usize = 512 << 10;
 /// For the longest file with an error on each line.
 const MEMORY: u64 = 512 << 20;
 /// The child's exit status when the file has errors, which follow in place of the result.
