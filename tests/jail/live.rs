@@ -1,0 +1,241 @@
+//! The running daemon: its processes have exactly these lists, and what stands for them here is confined as they are.
+
+use crate::common::jail::{
+    Status, Wanted, confined, descriptors, fingerprint, limits, live_filters, release,
+};
+use crate::common::{need_root, skip};
+use crate::ground::Ground;
+use crate::who::Who;
+use seccompiler::BpfProgram;
+use std::os::fd::RawFd;
+use std::time::Duration;
+use upsentry::monitor::filter as jail;
+use upsentry::notifier::filter as notifier;
+use upsentry::sys::raw;
+
+/// The evil process above stands for the real ones: /proc shows the same rights of both.
+#[test]
+fn the_evil_process_is_confined_as_the_real_one() {
+    if !need_root() {
+        return;
+    }
+    let wanted = Wanted::new("signal");
+    let rig = wanted.start("");
+    let real = confined(&rig, &wanted, Duration::from_secs(3));
+    let ground = Ground::new();
+    let base = crate::common::jail::own_filters(&Status::of(real["upsentry"]).expect("it runs"));
+    assert_eq!(base, 1);
+    for (who, name) in [
+        (Who::Monitor, "upsentry-mon"),
+        (Who::Warden, "upsentry-warden"),
+        (Who::Parent, "upsentry"),
+        (Who::Hand, "upsentry-hand"),
+    ] {
+        let programs = who.programs(&ground);
+        let evil = waiting(programs.len(), &|| who.become_it(&ground, &programs));
+        let real_status = Status::of(real[name]).expect("it runs");
+        for field in [
+            "Uid",
+            "Gid",
+            "Groups",
+            "CapInh",
+            "CapPrm",
+            "CapEff",
+            "CapBnd",
+            "CapAmb",
+            "NoNewPrivs",
+            "Seccomp",
+        ] {
+            assert_eq!(evil.0.get(field), real_status.get(field), "{field} of {name}");
+        }
+        assert_eq!(
+            evil.0.number("Seccomp_filters"),
+            crate::common::jail::own_filters(&real_status),
+            "{name}"
+        );
+        for (limit, values) in limits(real[name]) {
+            // It has more descriptors on purpose; time is the timer's.
+            if limit != "Max open files" {
+                assert_eq!(evil.1.get(&limit), Some(&values), "{limit} of {name}");
+            }
+        }
+    }
+}
+
+/// A confined process that only waits, as /proc shows it.
+fn waiting(
+    filters: usize,
+    confine: &dyn Fn() -> Result<(), String>,
+) -> (Status, std::collections::BTreeMap<String, (String, String)>) {
+    use nix::unistd::ForkResult;
+    // SAFETY: as in `common::jail::make`.
+    #[allow(unsafe_code)]
+    match unsafe { nix::unistd::fork() }.expect("fork") {
+        ForkResult::Child => {
+            if confine().is_err() {
+                raw::exit(1)
+            }
+            loop {
+                let _ = upsentry::sys::process::wait(&mut [], Some(Duration::from_secs(1)));
+            }
+        }
+        ForkResult::Parent { child } => {
+            let pid = child.as_raw() as u32;
+            // Until the timer that ends impatient callers ends it.
+            let mut seen = None;
+            for _ in 0..2000 {
+                std::thread::sleep(Duration::from_millis(1));
+                let now = Status::of(pid).map(|status| (status, limits(pid)));
+                let lists = filters.to_string();
+                seen = now.filter(|(status, _)| status.get("Seccomp_filters") == lists);
+                if seen.is_some() {
+                    break;
+                }
+            }
+            let _ = nix::sys::signal::kill(child, nix::sys::signal::Signal::SIGKILL);
+            let _ = nix::sys::wait::waitpid(child, None);
+            seen.expect("a waiting process")
+        }
+    }
+}
+
+/// security.md C4: the running processes of both builds have exactly the compiled lists, and those are the
+/// ones that were looked at when these numbers were written down.
+#[test]
+fn the_live_lists_are_the_compiled_ones() {
+    if !need_root() {
+        return;
+    }
+    for (program, status) in [(crate::common::DAEMON.into(), false), (release().to_owned(), true)] {
+        let wanted = Wanted { program, status, ports: 2, ..Wanted::new("signal") };
+        let rig = wanted.start("");
+        let pids = confined(&rig, &wanted, Duration::from_secs(3));
+        for name in ["upsentry", "upsentry-warden", "upsentry-mon", "upsentry-hand"] {
+            let Some(live) = live_filters(pids[name]) else {
+                return skip("the kernel does not show filters (PTRACE_SECCOMP_GET_FILTER)");
+            };
+            let own = live.len() - expected(name, &pids).len();
+            let live: Vec<u64> =
+                live.iter().skip(own).map(|program| fingerprint(program)).collect();
+            let expected: Vec<u64> =
+                expected(name, &pids).iter().map(|program| fingerprint(program)).collect();
+            assert_eq!(live, expected, "{name} of {:?}", wanted.program);
+        }
+    }
+}
+
+/// The lists for the descriptors that /proc shows, oldest first.
+fn expected(name: &str, pids: &std::collections::BTreeMap<&str, u32>) -> Vec<BpfProgram> {
+    let open = descriptors(pids[name]);
+    let find = |what: &str, access: &str| -> Vec<RawFd> {
+        let found =
+            open.iter().filter(|(_, (target, how))| target.contains(what) && *how == access);
+        found.map(|(fd, _)| *fd).collect()
+    };
+    let lists = match name {
+        "upsentry" => {
+            let fds = notifier::Fds {
+                // The order in which `Parent::descriptors` names them: events, log, link, signals, hand.
+                read: [find("pipe:", "r"), find("socket:", "rw"), find("signalfd", "rw")].concat(),
+                write: [find("socket:", "rw"), find("/stderr", "w")].concat(),
+                stat: Vec::new(),
+                pwrite: [find("/state", "rw"), find("/history", "rw")].concat(),
+                truncate: find("/pid", "w"),
+                send: Vec::new(),
+                shutdown: find("socket:", "rw"),
+                ..Default::default()
+            };
+            // The hand's socket was made first: the kernel's number of it is lower.
+            let mut sockets = fds.shutdown.clone();
+            sockets.sort_by_key(|fd| open[fd].0.clone());
+            let (hand, link) = (sockets[0], sockets[1]);
+            // Of the history's pipe it has both ends.
+            let same = |fd: &RawFd, other: &RawFd| open[fd].0 == open[other].0;
+            let writes = find("pipe:", "w");
+            let (own, pipes): (Vec<RawFd>, Vec<RawFd>) =
+                find("pipe:", "r").into_iter().partition(|fd| same(fd, &writes[0]));
+            vec![notifier::parent(&notifier::Fds {
+                read: vec![pipes[0], pipes[1], link, find("signalfd", "rw")[0], hand, own[0]],
+                write: vec![link, find("eventfd", "rw")[0], hand, 2, writes[0]],
+                shutdown: vec![link, hand],
+                ..fds
+            })]
+        }
+        "upsentry-hand" => {
+            vec![notifier::hand(find("socket:", "rw")[0], find("/upsentry-", "r")[0])]
+        }
+        _ => {
+            let pipes = find("pipe:", "w");
+            let fds = jail::Fds {
+                ttys: find("/dev/pts/", "rw"),
+                // The parent made its eventfd before the fork.
+                poke: find("eventfd", "rw")[1],
+                events: pipes[0],
+                log: pipes[1],
+                news: find("eventfd", "rw")[0],
+                ..Default::default()
+            };
+            // The socket that listens has a number above all others; its clients get the lowest four that are free.
+            let monitor = descriptors(pids["upsentry-mon"]);
+            let socket = monitor.iter().find(|(_, (target, _))| target.contains("socket:"));
+            let status = socket.map(|(fd, _)| *fd);
+            let free = (3..).filter(|fd| !monitor.contains_key(fd)).take(4);
+            let clients = free.filter(|_| status.is_some()).collect();
+            let fds = jail::Fds { status, clients, ..fds };
+            let warden = descriptors(pids["upsentry-warden"]);
+            let of_warden = |what: &str| {
+                *warden.iter().find(|(_, (target, _))| target.contains(what)).expect("its own").0
+            };
+            let mut lists = vec![jail::warden(&fds, of_warden("socket:"), of_warden("signalfd"))];
+            lists.extend((name == "upsentry-mon").then(|| jail::monitor(&fds)));
+            lists
+        }
+    };
+    lists.into_iter().map(|list| list.compile().expect("a list")).collect()
+}
+
+/// The lists as they were reviewed. A change has to be meant: put the new number here in the commit that
+/// says why.
+#[test]
+fn the_lists_are_the_reviewed_ones() {
+    let fds = jail::Fds {
+        ttys: vec![10, 11],
+        poke: 12,
+        events: 13,
+        log: 14,
+        news: 17,
+        ..Default::default()
+    };
+    let parent = notifier::Fds {
+        read: vec![20, 21, 22, 23],
+        write: vec![22, 24, 25],
+        stat: vec![24],
+        pwrite: vec![26],
+        truncate: vec![27],
+        send: vec![28],
+        shutdown: vec![22],
+        ..Default::default()
+    };
+    let serving = jail::Fds { status: Some(50), clients: vec![3, 4, 5, 6], ..fds.clone() };
+    let lists = [
+        ("monitor", jail::monitor(&fds), REVIEWED[0]),
+        ("serving", jail::monitor(&serving), REVIEWED[5]),
+        ("warden", jail::warden(&fds, 15, 16), REVIEWED[1]),
+        ("parent", notifier::parent(&parent), REVIEWED[2]),
+        ("hand", notifier::hand(30, 31), REVIEWED[3]),
+        ("reader", notifier::reader(40, 41), REVIEWED[4]),
+    ];
+    for (name, list, reviewed) in lists {
+        let program = list.compile().expect("a list");
+        assert_eq!(fingerprint(&program), reviewed, "{name} ({} instructions)", program.len());
+    }
+}
+
+const REVIEWED: [u64; 6] = [
+    0x7cda_e5ee_b2ec_afc1,
+    0x2729_eef1_a943_2c45,
+    0x7354_8ff9_6d0e_3c78,
+    0x2d31_d185_fdea_52d8,
+    0x80dd_0e92_5b8b_d10e,
+    0x7b39_5098_a539_506a,
+];
