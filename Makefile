@@ -14,7 +14,7 @@ help:
 	@echo 'make test          every test; as root on Debian it first installs what they need'
 	@echo 'make build         the daemon, $(TARGET)/release/upsentry'
 	@echo 'make install       to $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX); after make build'
-	@echo 'make bench         one table of measurements beside their goals; 3 minutes, as root'
+	@echo 'make bench         one table of measurements beside their goals; 5 minutes, as root'
 	@echo 'make fuzz          each fuzz target for SECONDS=$(SECONDS)'
 	@echo 'make soak          random outages, kills and stops for SECONDS=$(SECONDS); as root'
 	@echo 'make check-style   formatting and clippy; a warning is an error'

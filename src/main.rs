@@ -255,7 +255,7 @@ fn with_config(command: Command, arguments: &Arguments) -> u8 {
         Command::Kill => Purpose::Kill,
         _ => Purpose::Run,
     };
-    let config = match reader::load(&path, purpose) {
+    let mut config = match reader::load(&path, purpose) {
         Ok(config) => config,
         Err(Problem::Faulty(message)) => {
             complain(format_args!("{}", message.trim_end()));
@@ -273,7 +273,7 @@ fn with_config(command: Command, arguments: &Arguments) -> u8 {
             past::show(&config.history_file, arguments.json).map(|text| print(&text))
         }
         Command::Kill => kill::run(&config),
-        _ => daemon(&config, arguments),
+        _ => daemon(&mut config, arguments),
     };
     done.unwrap_or_else(|message| {
         complain(format_args!("upsentry: {message}"));
@@ -290,7 +290,7 @@ fn checked(config: &Config) -> u8 {
     report.status
 }
 
-fn daemon(config: &Config, arguments: &Arguments) -> Result<u8, String> {
+fn daemon(config: &mut Config, arguments: &Arguments) -> Result<u8, String> {
     let terminal = arguments.foreground && std::io::stderr().is_terminal();
     let mode = Mode {
         foreground: arguments.foreground,

@@ -67,6 +67,7 @@ fn distant(config: &Config, ups: &Ups, index: usize, net: &Net) -> Option<Distan
         ups: master.ups.clone(),
         or_only: master.or_only,
         deadtime: ups.deadtime,
+        feeds: ups.power > 0,
         settings: power::Settings::distant(ups),
     })
 }

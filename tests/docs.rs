@@ -770,7 +770,6 @@ fn the_source_s_lists_are_the_program_s() {
         truncate: all.clone(),
         send: all.clone(),
         shutdown: all,
-        ..Default::default()
     };
     let jail = read("src/monitor/filter.rs");
     let notifier = read("src/notifier/filter.rs");

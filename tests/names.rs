@@ -1,14 +1,15 @@
 //! Masters by name: what is looked up, by whom, and what is done until it is found. Each rig has its own
 //! /etc/hosts and no network but loopback.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod common;
 
 use std::fs;
 use std::net::UdpSocket;
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
+use common::memory::holds;
 use common::sim::{Rig, Setup};
 use common::{DAEMON, need_root};
 
@@ -131,8 +132,8 @@ fn who_looks_names_up_has_no_right_and_no_key() {
     let waiting = until(&rig, "root", || {
         ours(&rig).into_iter().find(|(_, _, uid)| *uid == 0).map(|(_, pid, _)| pid)
     });
-    assert!(holds(&waiting, &SECRET), "the search finds nothing");
-    assert!(!holds(&pid, &SECRET), "the key is in the resolver's memory");
+    assert!(holds(waiting.parse().expect("a pid"), &SECRET), "the search finds nothing");
+    assert!(!holds(pid.parse().expect("a pid"), &SECRET), "the key is in the resolver's memory");
     // It is not waited for without end.
     said(&rig, "ready: 0 of 1 UPS on mains");
     drop(silent);
@@ -155,19 +156,4 @@ fn silent_server(pid: u32) -> UdpSocket {
         UdpSocket::bind("127.0.0.1:53").expect("the name server's port")
     };
     std::thread::spawn(bind).join().expect("a thread")
-}
-
-/// Whether these bytes stand anywhere in a process's writable memory.
-fn holds(pid: &str, bytes: &[u8]) -> bool {
-    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
-    let memory = fs::File::open(Path::new("/proc").join(pid).join("mem")).expect("its memory");
-    maps.lines().filter(|line| line.contains(" rw")).any(|line| {
-        let range = line.split_whitespace().next().unwrap_or_default();
-        let Some((from, to)) = range.split_once('-') else { return false };
-        let number = |text| u64::from_str_radix(text, 16).expect("an address");
-        let (from, to) = (number(from), number(to));
-        let mut page = vec![0; usize::try_from(to - from).expect("a length")];
-        memory.read_exact_at(&mut page, from).is_ok()
-            && page.windows(bytes.len()).any(|window| window == bytes)
-    })
 }

@@ -291,6 +291,29 @@ fn no_descriptor_comes_in() {
     assert_eq!(daemon.process("upsentry-mon"), Some(monitor));
 }
 
+/// `status --watch`; ends with this, also when the test fails, and with it the child that reads for it.
+struct Watch(std::process::Child);
+
+impl Watch {
+    fn start(daemon: &Daemon, more: &[&str]) -> Watch {
+        let conf = daemon.rig.setup().path("conf");
+        let mut watch = Command::new(DAEMON);
+        watch.args(["status", "--watch"]).args(more).arg("-c").arg(conf);
+        Watch(watch.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let children = common::sim::below(self.0.id());
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+        for child in children {
+            let _ = kill(Pid::from_raw(i32::try_from(child).unwrap()), Signal::SIGKILL);
+        }
+    }
+}
+
 /// Changes come by themselves, and go on after the monitor was replaced.
 #[test]
 fn watching_goes_on_over_changes_and_monitors() {
@@ -298,15 +321,22 @@ fn watching_goes_on_over_changes_and_monitors() {
         return;
     }
     let mut daemon = start("");
-    let conf = daemon.rig.setup().path("conf");
-    let mut watch = Command::new(DAEMON);
-    watch.args(["status", "--json", "--watch", "-c"]).arg(conf);
-    let mut watch = watch.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
-    let mut until = |words: &[&str]| {
-        let found =
-            lines.by_ref().map(Result::unwrap).find(|line| words.iter().all(|w| line.contains(w)));
-        found.unwrap_or_else(|| panic!("no line with {words:?}"))
+    let mut watch = Watch::start(&daemon, &["--json"]);
+    let lines = BufReader::new(watch.0.stdout.take().unwrap()).lines();
+    let (line, heard) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        lines.map_while(Result::ok).for_each(|text| drop(line.send(text)));
+    });
+    let until = |words: &[&str]| {
+        let end = Instant::now() + LONG;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let text = heard.recv_timeout(left);
+            let text = text.unwrap_or_else(|_| panic!("no line with {words:?}"));
+            if words.iter().all(|word| text.contains(word)) {
+                break;
+            }
+        }
     };
     until(&["\"state\":\"mains\"", "\"told\":null"]);
     daemon.set("set a cts=0");
@@ -316,12 +346,8 @@ fn watching_goes_on_over_changes_and_monitors() {
     until(&["\"monitors_replaced\":1", "\"contact\":true", "\"blind\":false"]);
     daemon.set("set a cts=1");
     until(&["\"state\":\"mains\"", "\"told\":\"OK\""]);
-    let children = common::sim::below(watch.id());
-    watch.kill().unwrap();
-    watch.wait().unwrap();
-    for child in children {
-        let _ = kill(Pid::from_raw(i32::try_from(child).unwrap()), Signal::SIGKILL);
-    }
+    drop(watch);
+    reader.join().unwrap();
 }
 
 /// Who prints what the jail says has no right to lose.
@@ -331,22 +357,17 @@ fn as_root_the_command_gives_its_rights_up() {
         return;
     }
     let daemon = start("");
-    let conf = daemon.rig.setup().path("conf");
-    let mut watch = Command::new(DAEMON);
-    watch.args(["status", "--watch", "-c"]).arg(conf);
-    let mut watch = watch.stdout(Stdio::piped()).spawn().unwrap();
+    let mut watch = Watch::start(&daemon, &[]);
     let mut line = String::new();
-    BufReader::new(watch.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let children = common::sim::below(watch.id());
+    BufReader::new(watch.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let children = common::sim::below(watch.0.id());
     let [child] = children[..] else { panic!("{children:?}") };
     let found = common::jail::Status::of(child).expect("it runs");
     assert_eq!(found.get("Uid").split_whitespace().next(), Some("65534"));
     for set in ["CapPrm", "CapEff", "CapBnd", "CapInh", "CapAmb"] {
         assert_eq!(found.get(set), "0000000000000000", "{set}");
     }
-    watch.kill().unwrap();
-    watch.wait().unwrap();
-    let _ = kill(Pid::from_raw(i32::try_from(child).unwrap()), Signal::SIGKILL);
+    drop(watch);
 }
 
 /// A UDP port of loopback that nobody has.

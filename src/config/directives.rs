@@ -94,7 +94,7 @@ const DIRECTIVES: &[Directive] = &[
     machine("port", Kind::Number(1, 65535), "port 4386"),
     machine("key-file", Kind::KeyFile, "key-file /etc/upsentry.key"),
     machine("slave-wait", Kind::Time(0, H), "slave-wait 60s"),
-    machine("halt-time", Kind::Time(0, H), "halt-time 30s"),
+    machine("halt-time", Kind::Time(0, 600 * S), "halt-time 30s"),
     machine("status-socket", Kind::StatusSocket, "status-socket /run/upsentry/status 0660 adm"),
     ups("kill-command", Kind::Later, ""),
     ups("poll", Kind::Later, ""),

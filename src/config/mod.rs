@@ -73,10 +73,10 @@ pub fn parse(path: &Path, text: &str, purpose: Purpose) -> Result<Config, Vec<Di
     parse_with(path, text, purpose, None)
 }
 
-/// As [`parse`]; `derive` makes the key of a password (its `None`: there was no memory for that).
+/// As [`parse()`]; `derive` makes the key of a password (its `None`: there was no memory for that).
 ///
 /// # Errors
-/// As [`parse`].
+/// As [`parse()`].
 pub fn parse_with(
     path: &Path,
     text: &str,

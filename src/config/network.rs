@@ -8,12 +8,15 @@ use super::parse::{Entry, File, Section};
 use super::types::{Config, Listen, SlaveHost, Ups, Watch, is_group};
 use super::values::{Secret, Value};
 use crate::fleet::keys::{Key, weakness};
+use crate::fleet::wire::heard_of;
 
 /// What only a line has.
 const OF_LINES: [&str; 9] =
     ["model", "fail", "low", "sense", "init", "kill", "debounce", "settle", "cable-grace"];
 /// Keys that are understood at once.
 const MOST_KEYS: usize = 2;
+/// Sockets: the jail's list of system calls names each of them.
+const MOST_LISTEN: usize = 16;
 
 pub(super) fn slaves(machine: &Section) -> Vec<SlaveHost> {
     let slave = |entry: &Entry| match &entry.value {
@@ -79,6 +82,21 @@ pub(super) fn check(
         };
         said.push(entry.span.error(message));
     }
+    for entry in file.machine.all("listen").skip(MOST_LISTEN) {
+        let message =
+            format!("{MOST_LISTEN} `listen' lines are all; without any, every address is served");
+        said.push(entry.span.error(message));
+    }
+    let lines = sections.iter().zip(&config.ups).filter(|(_, ups)| !is_remote(ups));
+    let lines: Vec<_> = lines.filter(|_| config.is_master()).collect();
+    let heard_of = heard_of(lines.iter().map(|(_, ups)| ups.name.as_str()));
+    for (own, ups) in lines.iter().skip(heard_of) {
+        let message = format!(
+            "slaves cannot be told of more than {heard_of} UPSs with such names, and not of `{}'",
+            ups.name
+        );
+        said.push(own.place(&["watch"]).error(message));
+    }
     let keyed = config.fleet_password || file.machine.first("key-file").is_some();
     let no_slave = file.machine.first("slave").is_none();
     let remote = config.ups.iter().any(is_remote);
@@ -136,6 +154,7 @@ pub(super) fn warn(
         let message = "no `key-file' and no `password': only addresses are checked, and whoever forges this machine's can shut its slaves down";
         said.push(entry.span.warning(message));
     }
+    said.extend(shared(sections, config));
     let others = sections.iter().copied().filter(|own| !std::ptr::eq(*own, defaults));
     for (entry, password) in std::iter::once(defaults).chain(others).filter_map(password) {
         if let Some(weakness) = weakness(password) {
@@ -145,6 +164,27 @@ pub(super) fn warn(
             said.push(entry.span.warning(message));
         }
     }
+}
+
+/// Masters with one key: a poll does not say which of them is asked.
+fn shared(sections: &[&Section], config: &Config) -> Option<Diagnostic> {
+    let own = |section| password(section).map(|(_, password)| password);
+    let masters = sections.iter().zip(&config.ups).filter_map(|(section, ups)| match &ups.watch {
+        Watch::Master(master) => Some((*section, master.host.as_str())),
+        Watch::Line(_) => None,
+    });
+    let all: Vec<_> = masters.collect();
+    all.iter().enumerate().find_map(|(place, (section, host))| {
+        let keyed = config.has_key() || own(section).is_some();
+        let before = all.iter().take(place);
+        let mut same = before.filter(|(other, _)| own(other) == own(section));
+        let other = same.find(|(_, other)| other != host)?.1;
+        keyed.then(|| {
+            section.place(&["watch"]).warning(format!(
+                "the same key as for {other}: who can turn datagrams aside can pass one of the two for the other; give each a `password' of its own"
+            ))
+        })
+    })
 }
 
 /// The keys of the passwords, each computed once.

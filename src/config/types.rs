@@ -303,6 +303,12 @@ impl Config {
         files.chain(password).cloned().collect()
     }
 
+    /// Forgets all keys: they are the jail's, and no other process has a use for them.
+    pub fn forget_keys(&mut self) {
+        self.fleet_key = None;
+        self.ups.iter_mut().for_each(|ups| ups.key = None);
+    }
+
     /// Speaks to other machines at all.
     #[must_use]
     pub fn speaks(&self) -> bool {

@@ -80,12 +80,15 @@ const RUNS: [&str; 6] = [
 
 /// A shared secret. No output shows it.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Key([u8; 32]);
+pub struct Key(Box<[u8; 32]>);
 
 impl Key {
     /// Of exactly 32 bytes.
     pub fn from_bytes(bytes: &[u8]) -> Option<Key> {
-        bytes.try_into().ok().map(Key)
+        let mut key = Key(Box::new([0; 32]));
+        // In place: what is moved leaves a copy behind.
+        (bytes.len() == key.0.len()).then(|| key.0.copy_from_slice(bytes))?;
+        Some(key)
     }
 
     /// By Argon2id, version 0x13, with the parameters above. It takes 19 MiB and much of a second of a slow machine:
@@ -95,16 +98,25 @@ impl Key {
         let mut memory = Vec::new();
         memory.try_reserve_exact(params.block_count()).ok()?;
         memory.resize(params.block_count(), Block::default());
-        let mut bytes = [0; 32];
+        let mut key = Key(Box::new([0; 32]));
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let password = password.as_bytes();
-        argon2.hash_password_into_with_memory(password, SALT, &mut bytes, &mut memory).ok()?;
-        Some(Key(bytes))
+        argon2.hash_password_into_with_memory(password, SALT, key.0.as_mut(), &mut memory).ok()?;
+        Some(key)
     }
 
     /// The secret itself.
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+impl Drop for Key {
+    /// Leaves nothing of it to whoever comes to read this memory.
+    fn drop(&mut self) {
+        self.0.fill(0);
+        // Else the compiler may leave it out, because nothing reads it.
+        core::hint::black_box(&self.0);
     }
 }
 

@@ -8,8 +8,8 @@ use crate::fleet::peers::{Peer, Peers, Proven};
 use crate::fleet::roll::Roll;
 use crate::fleet::seal::{Keyring, MOST_KEYS};
 use crate::fleet::wire::{
-    self, Answer, Buffer, HEADER, Head, Header, Kind, LARGEST, MOST_UPS, MOST_VARIABLES, Poll,
-    Refusal, Session, Writer,
+    self, Answer, Buffer, HEAD_MOST, HEADER, Head, Header, Kind, LARGEST, MOST_UPS, MOST_VARIABLES,
+    Poll, Refusal, Session, Writer,
 };
 use crate::ipc::legal::Power;
 
@@ -27,8 +27,6 @@ const GROUP: Duration = Duration::from_millis(30);
 /// may not know yet whom the one before it knew.
 const BEFORE: Duration = Duration::from_secs(60);
 
-/// The head of an answer is never longer.
-const HEAD_MOST: usize = 1 + 16 + 16 + 1 + 3 + 1 + 1;
 /// Between two polls the time on battery may grow by a byte or two for each UPS.
 const SLACK: usize = 32;
 

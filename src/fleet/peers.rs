@@ -67,7 +67,7 @@ pub struct Peer {
     turned: Duration,
     /// The how many-th run it is that the master has taken.
     number: u64,
-    /// The number of the run of the same slave before it, or of the last that took its place.
+    /// The number of the run of the same slave before it, or of the newest since.
     turn: u64,
     free: bool,
 }
@@ -81,6 +81,11 @@ impl Peer {
     /// So long after a poll it is not silent yet.
     pub fn patience(&self) -> Duration {
         self.interval.saturating_mul(3).saturating_add(Duration::from_secs(1))
+    }
+
+    /// It is shown: not another's past, and not forgotten; it may be gone.
+    pub fn known(&self) -> bool {
+        !self.free && !self.superseded
     }
 
     /// It counts: not another's past, and not gone.
@@ -256,14 +261,17 @@ impl Peers {
         Some(place)
     }
 
-    /// An older run of the same slave is over: it polls no more, or this is its address.
+    /// An older run of the same slave is over: it polls no more, or this is its address. Elsewhere it may be another
+    /// machine of that name: then it lives, and has a new cookie with its next answer.
     fn supersede(&mut self, now: Duration, name: u64, from: SocketAddr, text: &str) {
         for (other, peer) in self.names.iter().zip(&mut self.all) {
             let same = *other == name && !peer.free && peer.name.as_str() == text;
+            if same {
+                peer.turn = self.taken;
+            }
             if same && (peer.address.ip() == from.ip() || peer.silent(now)) {
                 peer.superseded = true;
                 peer.turned = now;
-                peer.turn = self.taken;
             }
         }
     }

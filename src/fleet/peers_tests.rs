@@ -64,6 +64,7 @@ fn another_run_at_its_address_takes_its_place() {
     assert_eq!(here(&peers), [2, 3, 4, 5]);
     bind(&mut peers, 40, 6, 1, 3, POLL);
     assert_eq!(here(&peers), [3, 4, 6]);
+    assert_eq!(peers.turn(&session(5), &POLL), 6, "whatever it is, old cookies are void");
     // It lives, as its newest cookie proves.
     bind(&mut peers, 41, 1, 9, 1, POLL);
     assert_eq!(here(&peers), [1, 3, 4, 6]);

@@ -107,3 +107,18 @@ proptest! {
         master.next(Duration::MAX);
     }
 }
+
+/// What the configuration is checked by is what a datagram holds.
+#[test]
+fn all_that_slaves_can_hear_of_is_told() {
+    for length in [1, 20, 57, 58, 63] {
+        let names: Vec<String> =
+            (0..MOST_UPS).map(|n| "x".repeat(length - 1) + &format!("{n:x}")).collect();
+        let fit = wire::heard_of(names.iter().map(String::as_str));
+        let mut master = Master::new(set(&[1]));
+        let (power, spent) = (Some(Power::Low), Duration::MAX);
+        let all = names.iter().map(|name| Seen { name, power, lost: true, spent, variables: &[] });
+        master.update(secs(0), all);
+        assert_eq!(usize::from(master.count), fit, "{length}");
+    }
+}

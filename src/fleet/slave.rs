@@ -105,6 +105,7 @@ pub struct Slave {
     address: usize,
     halting: Option<u16>,
     gone: bool,
+    excused: bool,
     /// The datagram of the state that counts, opened, and a place to open another.
     state: Buffer,
     opened: Buffer,
@@ -135,6 +136,7 @@ impl Slave {
             address: 0,
             halting: None,
             gone: false,
+            excused: false,
             state: Buffer::new(),
             opened: Buffer::new(),
         }
@@ -251,7 +253,12 @@ impl Slave {
         let news = header.sequence > self.seen;
         if news {
             self.seen = header.sequence;
+            let before = Known { spent: Duration::ZERO, ..self.known };
             self.apply(now, &state);
+            if before != (Known { spent: Duration::ZERO, ..self.known }) {
+                // By an answer too: the push may have been lost, and its repetitions be over.
+                (self.poll_at, self.pressing) = (now, true);
+            }
             datagram.keep(HEADER, length);
         }
         Ok(news)
@@ -265,6 +272,12 @@ impl Slave {
             self.tries = 0;
             (self.poll_at, self.pressing) = (now, true);
         }
+    }
+
+    /// This machine is not fed by the UPS: a master that goes down need not wait for it.
+    pub fn excuse(&mut self, now: Duration) {
+        self.excused = true;
+        self.leave(now, Duration::ZERO);
     }
 
     /// The master knows that this machine goes down.
@@ -344,6 +357,10 @@ impl Slave {
         if self.verified != Some(session) {
             self.verified = Some(session);
             (self.seen, self.told) = (0, 0);
+            if core::mem::take(&mut self.excused) {
+                // It is up again, and this machine never went down.
+                (self.halting, self.gone, self.known.shutdown) = (None, false, false);
+            }
         }
         if answer.bound {
             self.told = self.told.max(asked.seen);
@@ -380,6 +397,7 @@ impl Slave {
             }
             return Err(Refusal::Stale);
         }
+        // Acknowledged at once.
         (self.poll_at, self.pressing) = (now, true);
         Ok(())
     }

@@ -162,6 +162,22 @@ fn a_push_counts_at_once_and_is_acknowledged_at_once() {
 }
 
 #[test]
+fn news_by_an_answer_are_acknowledged_at_once() {
+    let mut pair = Pair::new(set(&[1]));
+    pair.talk();
+    pair.shows(Power::Battery);
+    pair.push().expect("lost");
+    pair.now = pair.slave.next();
+    let poll = pair.ask().unwrap().0;
+    let answer = pair.answer(&poll).unwrap();
+    pair.hear(&answer).unwrap();
+    assert_eq!(pair.slave.next(), pair.now);
+    pair.talk();
+    assert!(pair.master.acknowledged(pair.master.peers().next().unwrap()));
+    assert!(pair.slave.next() > pair.now + ms(1000));
+}
+
+#[test]
 fn an_acknowledgement_that_was_lost_is_repeated_with_the_push() {
     let mut pair = Pair::new(set(&[1]));
     pair.talk();
@@ -401,5 +417,27 @@ proptest! {
         pair.now = Duration::MAX;
         let _ = pair.ask();
         prop_assert!(!pair.slave.in_contact(pair.now));
+    }
+}
+
+/// What docs/protocol.md warns of: a poll says which UPS it means, not which master. Two masters with one key are
+/// one to a slave, if who is on the way between them turns its polls to the other.
+#[test]
+fn a_master_with_the_same_key_passes_for_another_and_one_with_its_own_does_not() {
+    let mut pair = Pair::new(set(&[1]));
+    pair.talk();
+    for (keys, believed) in [(&[1][..], true), (&[2], false)] {
+        let mut other = Pair::new(set(&[1]));
+        other.master = Pair::master(keys, 9);
+        other.shows(Power::Low);
+        pair.calm(ms(1));
+        pair.now = pair.slave.next();
+        let (poll, _) = pair.ask().unwrap();
+        let answer = other.answer(&poll);
+        assert_eq!(answer.is_some(), believed);
+        if let Some(answer) = answer {
+            assert_eq!(pair.hear(&answer), Ok(true));
+            assert_eq!(pair.slave.known().power, Some(Power::Low));
+        }
     }
 }

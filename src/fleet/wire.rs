@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fleet::seal::TAG;
 use crate::ipc::legal::Power;
 
 /// What every datagram begins with: three letters and the version.
@@ -20,6 +21,9 @@ pub const MOST_UPS: usize = 16;
 pub const MOST_VARIABLES: u8 = 32;
 /// The longest value of a variable.
 pub const LONGEST_VALUE: usize = 128;
+
+/// The head of an answer is never longer.
+pub(super) const HEAD_MOST: usize = 1 + 16 + 16 + 1 + 3 + 1 + 1;
 
 /// 16 random bytes of one run of a monitor.
 pub type Session = [u8; 16];
@@ -209,6 +213,19 @@ pub fn is_name(name: &str) -> bool {
 pub fn is_variable(name: &str, value: &str) -> bool {
     let printable = value.bytes().all(|byte| (0x20..0x7f).contains(&byte));
     is_name(name) && value.len() <= LONGEST_VALUE && printable
+}
+
+/// How many of these UPSs, in their order, slaves can hear of: what one datagram holds, whatever there is to say of
+/// them.
+pub fn heard_of<'a>(names: impl Iterator<Item = &'a str>) -> usize {
+    // A name and its length, power, contact, time, and the number of variables.
+    let longest = |name: &str| name.len().saturating_add(1 + 1 + 1 + 10 + 1);
+    let room = LARGEST.saturating_sub(HEADER + TAG + HEAD_MOST);
+    let ends = names.take(MOST_UPS).scan(0, |end: &mut usize, name| {
+        *end = end.saturating_add(longest(name));
+        Some(*end)
+    });
+    ends.take_while(|end| *end <= room).count()
 }
 
 impl<'a> Poll<'a> {

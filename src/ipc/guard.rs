@@ -24,6 +24,14 @@ pub fn alive_interval(all_on_mains: bool) -> Duration {
     if all_on_mains { ALIVE_ON_MAINS } else { ALIVE_ON_BATTERY }
 }
 
+/// How many whole `step`s have passed in `time`. In 64 bits of milliseconds: a division of 128 bits would be a
+/// function at the far end of the program, and a page of the jail's memory for it.
+pub fn steps(time: Duration, step: Duration) -> u32 {
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let steps = millis(time).checked_div(millis(step));
+    steps.and_then(|steps| u32::try_from(steps).ok()).unwrap_or(u32::MAX)
+}
+
 /// Why a monitor is convicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Violation {
@@ -202,8 +210,7 @@ impl Guard {
     }
 
     fn take_token(&mut self, now: Duration) -> Result<(), Violation> {
-        let earned = now.saturating_sub(self.refilled).as_millis() / REFILL.as_millis();
-        let earned = u32::try_from(earned).unwrap_or(u32::MAX);
+        let earned = steps(now.saturating_sub(self.refilled), REFILL);
         self.tokens = self.tokens.saturating_add(earned).min(BURST);
         self.refilled = if self.tokens == BURST {
             now

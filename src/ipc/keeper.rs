@@ -114,8 +114,10 @@ pub struct Keeper {
     pub ports_gone: bool,
     /// The first generation has said all.
     pub was_known: bool,
-    /// The monitor has told other machines that this one goes down, and ended: what became of the slaves.
-    pub parted: Option<Slaves>,
+    /// The monitor was asked to tell other machines that this one goes down.
+    parting: bool,
+    /// It has done so, and ended: what became of the slaves.
+    parted: Option<Slaves>,
 }
 
 impl Keeper {
@@ -132,8 +134,19 @@ impl Keeper {
             stale: false,
             ports_gone: false,
             was_known: false,
+            parting: false,
             parted: None,
         }
+    }
+
+    /// From here on the end of a monitor can say that other machines know that this one goes down.
+    pub fn part(&mut self) {
+        self.parting = true;
+    }
+
+    /// After [`Keeper::part`]: what became of the slaves. Without a warden no monitor will ever say it.
+    pub fn parted(&self, now: Duration) -> Option<Slaves> {
+        self.parted.or_else(|| self.lost(now).then_some(Slaves::Missing))
     }
 
     /// One round: first what the monitor said, then what follows from it and from the time.
@@ -302,7 +315,8 @@ impl Keeper {
             self.stage = Stage::Gone;
             return;
         }
-        self.parted = match how.checked_sub(0x80) {
+        // One that was not asked says nothing by it, now or when the next one is.
+        self.parted = match how.checked_sub(0x80).filter(|_| self.parting) {
             Some(EXIT_SERVED) => Some(Slaves::Served),
             Some(EXIT_UNSERVED) => Some(Slaves::Missing),
             _ => None,
@@ -330,3 +344,7 @@ impl Keeper {
         self.stage = if written { Stage::Running } else { later };
     }
 }
+
+#[cfg(test)]
+#[path = "keeper_tests.rs"]
+mod tests;

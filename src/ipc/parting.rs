@@ -2,9 +2,10 @@
 
 use core::time::Duration;
 
+use crate::ipc::legal::Power;
 use crate::ipc::told::Told;
 
-/// The longest time that a slave can ask for after its goodbye.
+/// The longest time that a slave is waited for after its goodbye: the most that its `halt-time` can be.
 pub const LONGEST_HALT: Duration = Duration::from_secs(600);
 /// What a monitor may need beside all that.
 const SLACK: Duration = Duration::from_secs(5);
@@ -70,6 +71,20 @@ pub fn goes_down(runlevel: Option<u8>, told: Told) -> bool {
     }
 }
 
+/// What a machine that goes down has to tell. `feeds`: of each UPS whether it is a line of this machine, so that the
+/// load may be cut by it, and what was last seen. That another machine's UPS is on battery is no reason to shut down
+/// those that ask this one. `slaves`: what a daemon before this one recorded in the last runlevel; those that it saw go
+/// are not there to be waited for again.
+pub fn call(
+    slaves: Option<Slaves>,
+    feeds: impl IntoIterator<Item = (bool, Option<Power>)>,
+) -> Call {
+    let mut feeds = feeds.into_iter().filter(|_| slaves != Some(Slaves::Served));
+    let battery = |power| matches!(power, Some(Power::Battery | Power::Low));
+    let cut = feeds.any(|(line, power)| line && battery(power));
+    if cut { Call::Shutdown } else { Call::Goodbye }
+}
+
 /// How long a parting can take: every limit of it is the parent's, not the monitor's.
 pub fn longest(slave_wait: Duration) -> Duration {
     slave_wait.saturating_add(LONGEST_HALT).saturating_add(SLACK)
@@ -96,6 +111,29 @@ mod tests {
         assert_eq!(Slaves::at_start(Some(b'0'), None), Slaves::Waiting);
         assert_eq!(Slaves::at_start(Some(b'2'), gone), Slaves::Waiting);
         assert_eq!(Slaves::at_start(None, gone), Slaves::Waiting);
+    }
+
+    #[test]
+    fn slaves_are_told_to_shut_down_for_a_ups_of_this_machine_only() {
+        let (mains, battery, low) = (Some(Power::Mains), Some(Power::Battery), Some(Power::Low));
+        let call =
+            |feeds: &[(bool, Option<Power>)]| call(Some(Slaves::Waiting), feeds.iter().copied());
+        for power in [battery, low] {
+            assert_eq!(call(&[(true, mains), (true, power)]), Call::Shutdown);
+            assert_eq!(call(&[(true, mains), (false, power)]), Call::Goodbye);
+        }
+        assert_eq!(call(&[(true, mains), (true, None)]), Call::Goodbye);
+        assert_eq!(call(&[]), Call::Goodbye);
+    }
+
+    /// Else a daemon that init started again in runlevel 0 would wait for them, and record that they are missing.
+    #[test]
+    fn slaves_that_have_gone_are_not_waited_for_again() {
+        let feeds = [(true, Some(Power::Low))];
+        assert_eq!(call(Some(Slaves::Served), feeds), Call::Goodbye);
+        for slaves in [None, Some(Slaves::Waiting), Some(Slaves::Missing)] {
+            assert_eq!(call(slaves, feeds), Call::Shutdown);
+        }
     }
 
     #[test]

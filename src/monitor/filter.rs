@@ -7,9 +7,9 @@ use nix::libc::{
     SECCOMP_SET_MODE_FILTER, SHUT_RD, SIGKILL, SOCK_CLOEXEC, SOCK_NONBLOCK, SYS_accept4, SYS_brk,
     SYS_clock_gettime, SYS_clone, SYS_clone3, SYS_close, SYS_exit_group, SYS_futex, SYS_getrandom,
     SYS_gettid, SYS_ioctl, SYS_kill, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_ppoll, SYS_prctl,
-    SYS_prlimit64, SYS_read, SYS_recvfrom, SYS_rseq, SYS_rt_sigaction, SYS_rt_sigprocmask,
-    SYS_sched_getaffinity, SYS_seccomp, SYS_sendmmsg, SYS_sendto, SYS_set_robust_list,
-    SYS_shutdown, SYS_sigaltstack, SYS_wait4, SYS_write, TIOCGICOUNT, TIOCMGET, TIOCMIWAIT,
+    SYS_prlimit64, SYS_read, SYS_recvfrom, SYS_rseq, SYS_rt_sigprocmask, SYS_sched_getaffinity,
+    SYS_seccomp, SYS_sendmmsg, SYS_sendto, SYS_set_robust_list, SYS_shutdown, SYS_sigaltstack,
+    SYS_wait4, SYS_write, TIOCGICOUNT, TIOCMGET, TIOCMIWAIT,
 };
 
 use crate::sys::filter::{Allow, Arg};
@@ -110,7 +110,6 @@ pub fn warden(fds: &Fds, link: RawFd, children: RawFd) -> Allow {
         .any(SYS_futex)
         .any(SYS_gettid)
         .any(SYS_rseq)
-        .any(SYS_rt_sigaction)
         .any(SYS_rt_sigprocmask)
         .any(SYS_sched_getaffinity)
         .any(SYS_set_robust_list)

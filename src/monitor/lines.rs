@@ -99,7 +99,7 @@ impl<'a> Watched<'a> {
             }
         });
         for kind in said.into_iter().flatten() {
-            self.say(now, kind, voice);
+            voice.say(kind, self.name, false, &Reason { watched: self, kind, now });
         }
         self.notice_low(voice);
         self.variables = [("ups.status", status_words(self.ups.reported()))];
@@ -155,21 +155,6 @@ impl<'a> Watched<'a> {
             spent: self.ups.spent(now),
             variables: &self.variables,
         }
-    }
-
-    fn say(&self, now: Duration, kind: Kind, voice: &mut Voice<'_>) {
-        let (severity, words) = match kind {
-            Kind::Ok => (5, "on mains"),
-            Kind::Fail => (4, "on battery"),
-            Kind::Low => (1, "LOW"),
-            Kind::Lost => (4, "contact lost"),
-            Kind::Restored => (5, "contact restored"),
-            Kind::Shutdown => (1, "long enough on battery: shut down"),
-            Kind::Alive | Kind::Notice => return,
-        };
-        let (name, reason) = (self.name, Reason { watched: self, kind, now });
-        voice.log(severity, format_args!("{name}: {words} ({reason})"));
-        voice.event(kind, self.name);
     }
 
     fn notice_low(&mut self, voice: &Voice<'_>) {

@@ -53,6 +53,8 @@ pub struct Distant {
     pub or_only: bool,
     /// Silence so long is loss of contact.
     pub deadtime: Duration,
+    /// It feeds this machine; else it is only watched.
+    pub feeds: bool,
     /// Times.
     pub settings: power::Settings,
 }

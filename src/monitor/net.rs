@@ -89,8 +89,10 @@ impl<'a> Net<'a> {
     }
 
     /// What was refused so far.
-    pub(super) fn refused(&self) -> &Refused {
-        &self.refused
+    pub(super) fn refused(&self) -> Refused {
+        let mut refused = self.refused;
+        refused.add(Refusal::Full, self.master.as_ref().map_or(0, Master::turned_away));
+        refused
     }
 
     /// Takes what has come, and answers polls.
@@ -114,19 +116,15 @@ impl<'a> Net<'a> {
             for _ in 0..TAKEN {
                 let Some((length, from)) = udp.receive(&mut self.buffer) else { break };
                 let datagram = self.buffer.get_mut(..length).unwrap_or_default();
-                // A broken seal leaves it as it was for the next.
-                let taken = remotes.iter_mut().map(|one| one.receive(now, from.ip(), datagram));
-                let mut refusal = Some(Refusal::Stale);
-                for result in taken {
-                    match result {
-                        Ok(_) => {
-                            refusal = None;
-                            break;
-                        }
-                        Err(why) => refusal = Some(why),
+                // A push is for all of them, an answer for one.
+                let (mut taken, mut refusal) = (false, Refusal::Stale);
+                for remote in remotes.iter_mut() {
+                    match remote.receive(now, from.ip(), datagram) {
+                        Ok(_) => taken = true,
+                        Err(why) => refusal = why,
                     }
                 }
-                if let Some(refusal) = refusal {
+                if !taken {
                     self.refused.count(refusal);
                 }
             }

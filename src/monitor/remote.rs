@@ -10,6 +10,7 @@ use crate::fleet::slave::{Known, Slave};
 use crate::fleet::wire::Refusal;
 use crate::ipc::frame::Kind;
 use crate::ipc::legal::Power;
+use crate::monitor::Distant;
 use crate::monitor::memory::Memory;
 use crate::monitor::power::{self, Ups};
 use crate::monitor::voice::Voice;
@@ -23,13 +24,14 @@ pub(super) struct Remote<'a> {
     /// The protocol's state.
     pub(super) slave: Slave,
     ups: Ups,
+    /// This machine depends on it; else it is only watched.
+    feeds: bool,
     memory: Memory,
 }
 
 impl<'a> Remote<'a> {
     pub(super) fn new(
-        name: &'a str,
-        host: &'a str,
+        plan: &'a Distant,
         slave: Slave,
         settings: power::Settings,
         memory: [Option<&'static AtomicU64>; 2],
@@ -37,7 +39,8 @@ impl<'a> Remote<'a> {
     ) -> Remote<'a> {
         let memory = Memory::new(memory);
         let settings = power::Settings { spent: memory.spent(now), ..settings };
-        Remote { name, host, slave, ups: Ups::new(settings), memory }
+        let Distant { name, host, feeds, .. } = plan;
+        Remote { name, host, slave, ups: Ups::new(settings), feeds: *feeds, memory }
     }
 
     /// Takes a datagram; true: it was for this one.
@@ -63,11 +66,13 @@ impl<'a> Remote<'a> {
             }
         };
         self.ups.step_status(now, status, may_speak, &mut emit);
-        if known.shutdown {
-            self.ups.demand(&mut emit);
+        match (known.shutdown, self.feeds) {
+            (false, _) => {}
+            (true, true) => self.ups.demand(&mut emit),
+            (true, false) => self.slave.excuse(now),
         }
         for kind in said.into_iter().flatten() {
-            self.say(now, kind, voice);
+            voice.say(kind, self.name, known.shutdown, &Reason { remote: self, kind, now });
         }
         self.memory.remember(now, &self.ups);
     }
@@ -86,23 +91,6 @@ impl<'a> Remote<'a> {
     /// The machine for its times.
     pub(super) fn ups(&self) -> &Ups {
         &self.ups
-    }
-
-    fn say(&self, now: Duration, kind: Kind, voice: &mut Voice<'_>) {
-        let known = self.slave.known();
-        let (severity, words) = match kind {
-            Kind::Ok => (5, "on mains"),
-            Kind::Fail => (4, "on battery"),
-            Kind::Low => (1, "LOW"),
-            Kind::Lost => (4, "contact lost"),
-            Kind::Restored => (5, "contact restored"),
-            Kind::Shutdown if known.shutdown => (1, "its master goes down: shut down"),
-            Kind::Shutdown => (1, "long enough on battery: shut down"),
-            Kind::Alive | Kind::Notice => return,
-        };
-        let (name, reason) = (self.name, Reason { remote: self, kind, now });
-        voice.log(severity, format_args!("{name}: {words} ({reason})"));
-        voice.event(kind, self.name);
     }
 }
 

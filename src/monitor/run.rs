@@ -113,7 +113,7 @@ impl All {
             let slave = net::slave(plan, network, start)?;
             let memory = [memory.next(), memory.next()];
             let settings = power::Settings { settled_at: start, ..plan.settings };
-            remotes.push(Remote::new(&plan.name, &plan.host, slave, settings, memory, start));
+            remotes.push(Remote::new(plan, slave, settings, memory, start));
         }
         let net = cell.network.as_ref().map(Net::new).transpose()?;
         let tracks = vec![Track::default(); lines.len().saturating_add(remotes.len())];

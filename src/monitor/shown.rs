@@ -140,7 +140,7 @@ impl Shown for Live<'_> {
         let master = self.net?.master()?;
         let places = master.places();
         let Some(past) = place.checked_sub(places) else {
-            let peer = master.peer(place).filter(|peer| peer.here() || peer.halting.is_some());
+            let peer = master.peer(place).filter(|peer| peer.known());
             return Some(peer.map(|peer| Slave {
                 name: peer.name.as_str().into(),
                 heard: Some((peer.address, millis(now.saturating_sub(peer.heard)))),

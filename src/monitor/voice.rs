@@ -6,6 +6,7 @@ use core::time::Duration;
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::ipc::frame::{Frame, Kind};
+use crate::ipc::guard::steps;
 use crate::sys::raw;
 use crate::sys::text::Text;
 
@@ -33,9 +34,8 @@ impl<'a> Voice<'a> {
 
     /// Whether an event that can wait may be said now; if not, look again in [`REFILL`].
     pub(super) fn may_speak(&mut self, now: Duration) -> bool {
-        let earned = now.saturating_sub(self.refilled).as_millis() / REFILL.as_millis();
+        let earned = steps(now.saturating_sub(self.refilled), REFILL);
         if earned > 0 {
-            let earned = u32::try_from(earned).unwrap_or(u32::MAX);
             self.tokens = self.tokens.saturating_add(earned).min(BURST);
             self.refilled = now;
         }
@@ -47,8 +47,29 @@ impl<'a> Voice<'a> {
         now.saturating_add(REFILL)
     }
 
-    /// An event about a UPS.
-    pub(super) fn event(&mut self, kind: Kind, name: &str) {
+    /// An event about a UPS, and before it the line that says why.
+    pub(super) fn say(
+        &mut self,
+        kind: Kind,
+        name: &str,
+        demanded: bool,
+        reason: &dyn fmt::Display,
+    ) {
+        let (severity, words) = match kind {
+            Kind::Ok => (5, "on mains"),
+            Kind::Fail => (4, "on battery"),
+            Kind::Low => (1, "LOW"),
+            Kind::Lost => (4, "contact lost"),
+            Kind::Restored => (5, "contact restored"),
+            Kind::Shutdown if demanded => (1, "its master goes down: shut down"),
+            Kind::Shutdown => (1, "long enough on battery: shut down"),
+            Kind::Alive | Kind::Notice => return,
+        };
+        self.log(severity, format_args!("{name}: {words} ({reason})"));
+        self.event(kind, name);
+    }
+
+    fn event(&mut self, kind: Kind, name: &str) {
         self.tokens = self.tokens.saturating_sub(1);
         let Some(frame) = Frame::event(kind, name) else { return };
         if let Err(error) = nix::unistd::write(self.events.as_fd(), frame.bytes()) {

@@ -152,6 +152,7 @@ fn lock(plan: &Plan, fds: &Fds, children: RawFd) -> Result<(), String> {
     let more = more.into_iter().chain(fds.udp.iter().copied()).chain(fds.status);
     let keep = standard.into_iter().chain(more).chain(fds.ttys.iter().copied());
     raw::one_arena();
+    process::first_threads().map_err(|error| format!("thread: {error}"))?;
     confine(&Walls {
         keep: &keep.collect::<Vec<RawFd>>(),
         root: Some(&plan.cage.root),
@@ -163,6 +164,7 @@ fn lock(plan: &Plan, fds: &Fds, children: RawFd) -> Result<(), String> {
     })?;
     nix::unistd::dup2_stderr(stderr.as_fd()).map_err(at("stderr"))?;
     drop(stderr);
+    raw::give_back();
     seccomp::install(&own)
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use landlock::RulesetStatus;
 use nix::sys::signalfd::SignalFd;
 
-use crate::config::{Action, Config};
+use crate::config::{Action, Config, Watch};
 use crate::ipc::guard::Guard;
 use crate::ipc::judge::{self, Feed, FeedSettings, Judge};
 use crate::ipc::keeper::Keeper;
@@ -28,7 +28,7 @@ use crate::notifier::teller::{Fifo, HandLink, Teller};
 use crate::notifier::trouble;
 use crate::notifier::via::Actions;
 use crate::sys::board::Board;
-use crate::sys::{filter as seccomp, now, unix_time};
+use crate::sys::{filter as seccomp, now, raw, unix_time};
 use crate::sysvinit::lifeline::Lifeline;
 
 /// The parent's ends of everything, and how it was started.
@@ -67,7 +67,9 @@ pub(super) fn begin(
     if let Some(chronicle) = &mut parent.ends.chronicle {
         chronicle.begin((now(), unix_time()), fresh)?;
     }
-    seccomp::install(&filter::parent(&parent.descriptors()).compile()?)?;
+    let list = filter::parent(&parent.descriptors()).compile()?;
+    raw::give_back();
+    seccomp::install(&list)?;
     Ok(parent)
 }
 
@@ -101,6 +103,7 @@ fn assemble(config: &Config, opened: Opened, forked: Forked) -> Parent {
         farewell: Farewell {
             title,
             wait: config.speaks().then_some(config.slave_wait),
+            lines: config.ups.iter().map(|ups| matches!(ups.watch, Watch::Line(_))).collect(),
             until: None,
         },
         pid_file: forked.pid_file,

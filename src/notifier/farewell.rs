@@ -5,7 +5,6 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
-use crate::ipc::legal::Power;
 use crate::ipc::parting::{self, Call, Slaves};
 use crate::notifier::logging::{NOTICE, WARNING, say};
 use crate::notifier::parent::{End, Parent};
@@ -18,6 +17,8 @@ pub(super) struct Farewell {
     pub(super) title: Option<File>,
     /// `slave-wait`; `None`: this machine speaks to no other.
     pub(super) wait: Option<Duration>,
+    /// Beside the UPSs: it is a line of this machine.
+    pub(super) lines: Vec<bool>,
     /// The monitor was told; it ends by itself, or then.
     pub(super) until: Option<Duration>,
 }
@@ -51,13 +52,14 @@ impl Parent {
             say(NOTICE, format_args!("{signal}: stopping; init is told nothing"));
             return Some(End::Stopped);
         };
-        let feeds = self.keeper.judge.feeds().iter();
-        let outage = feeds.filter_map(|feed| feed.last).any(|last| last != Power::Mains);
-        let call = if outage { Call::Shutdown } else { Call::Goodbye };
+        let feeds = self.keeper.judge.feeds().iter().map(|feed| feed.last);
+        let feeds = self.farewell.lines.iter().copied().zip(feeds);
+        let call = parting::call(self.ends.slaves, feeds);
         self.ends.notice.page.leave = Some(call);
         self.post();
+        self.keeper.part();
         self.farewell.until = Some(time.saturating_add(parting::longest(wait)));
-        let slaves = match (outage, self.ends.slaves.is_some()) {
+        let slaves = match (call == Call::Shutdown, self.ends.slaves.is_some()) {
             (true, true) => "on battery: slaves are told to shut down, and waited for",
             _ => "other machines are told",
         };
@@ -69,7 +71,7 @@ impl Parent {
     pub(super) fn parted(&mut self, time: Duration) -> Option<End> {
         let until = self.farewell.until?;
         let late = time >= until;
-        let end = self.keeper.parted.or(late.then_some(Slaves::Missing))?;
+        let end = self.keeper.parted(time).or(late.then_some(Slaves::Missing))?;
         if self.ends.slaves.is_some() && self.ends.notice.page.leave == Some(Call::Shutdown) {
             match end {
                 Slaves::Missing => {

@@ -9,7 +9,7 @@ use std::os::unix::fs::{
     PermissionsExt as _,
 };
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -171,7 +171,10 @@ fn key(path: &Path) -> Result<Key, String> {
     let mut bytes = Vec::with_capacity(33);
     file.take(33).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
     let wrong = "is not 32 bytes long; `upsentry keygen' makes such a file";
-    Key::from_bytes(&bytes).ok_or_else(|| failed(&wrong))
+    let key = Key::from_bytes(&bytes).ok_or_else(|| failed(&wrong));
+    bytes.fill(0);
+    core::hint::black_box(&bytes);
+    key
 }
 
 /// Binds the status socket; nobody reaches it before it is as it should be.
@@ -189,6 +192,7 @@ fn status(socket: &StatusSocket) -> Result<OwnedFd, String> {
             let why = "its directory must be root's, and nobody else may write in it";
             return Err(io::Error::other(why));
         }
+        let path = &steady(directory)?.join(path.file_name().unwrap_or_default());
         patient(|| remove_stale(path))?;
         let before = umask(Mode::from_bits_truncate(0o777));
         let listener = UnixListener::bind(path);
@@ -200,6 +204,25 @@ fn status(socket: &StatusSocket) -> Result<OwnedFd, String> {
         Ok(listener.into())
     };
     bind().map_err(|error| error.to_string())
+}
+
+/// The same directory by a path that only root can lead elsewhere: what is bound there is then given to a group and
+/// opened to it, by name.
+///
+/// # Errors
+/// Somebody else can rename a part of it.
+fn steady(directory: &Path) -> io::Result<PathBuf> {
+    let real = fs::canonicalize(directory)?;
+    for part in real.ancestors() {
+        let meta = fs::symlink_metadata(part)?;
+        // In a sticky one nobody renames what is root's.
+        let shared = meta.mode() & 0o022 != 0 && meta.mode() & 0o1000 == 0;
+        if meta.uid() != 0 || shared {
+            let why = format!("{} must be root's, and nobody else may write in it", part.display());
+            return Err(io::Error::other(why));
+        }
+    }
+    Ok(real)
 }
 
 /// Removes a socket that nobody listens on any more.

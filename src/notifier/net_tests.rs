@@ -108,6 +108,27 @@ fn what_is_no_socket_stays() {
     assert!(status(&room.socket()).is_err());
 }
 
+/// Else its owner could put something of root's in the socket's place before it is opened to the group.
+#[test]
+fn nobody_else_may_rename_a_part_of_its_path() {
+    if !is_root() {
+        return;
+    }
+    let room = Room::new("owned");
+    let (theirs, ours) = (room.0.join("theirs"), room.0.join("ours"));
+    for directory in [theirs.join("run"), ours.clone()] {
+        fs::create_dir_all(directory).unwrap();
+    }
+    chown(&theirs, Some(nix::unistd::Uid::from_raw(64001)), None).unwrap();
+    let at = |path| status(&StatusSocket { path, ..room.socket() });
+    let error = at(theirs.join("run/status")).unwrap_err();
+    assert!(error.contains("theirs must be root's"), "{error}");
+    // A link of root's is as good as where it leads.
+    symlink(&ours, room.0.join("link")).unwrap();
+    fs::create_dir(ours.join("run")).unwrap();
+    assert!(at(room.0.join("link/run/status")).is_ok() && ours.join("run/status").exists());
+}
+
 #[test]
 fn nobody_else_may_write_where_it_stands() {
     if !is_root() {

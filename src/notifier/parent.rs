@@ -34,6 +34,9 @@ use crate::sysvinit::lifeline::Watch;
 /// A start that has no first state by then has failed to report one, but goes on.
 const START: Duration = Duration::from_secs(20);
 
+/// A frame follows the log line that gives its reason within this, or there is none.
+const FRAME: Duration = Duration::from_millis(1);
+
 /// What the parent talks to.
 #[derive(Debug)]
 pub(super) struct Ends {
@@ -228,7 +231,17 @@ impl Parent {
         if let Some(hand) = ends.teller.hand.as_ref().filter(|hand| !hand.dead) {
             fds.push(PollFd::new(hand.fd.as_fd(), PollFlags::POLLIN));
         }
-        process::wait(&mut fds, timeout)
+        process::wait(&mut fds, timeout)?;
+        // The reason of an event is written before its frame. Where nothing else is there yet, the frame is on
+        // its way: to pass the reason on first would hold up what init must hear.
+        let woken = |fd: &PollFd<'_>| fd.any().unwrap_or(false);
+        let log = ends.gate.fd.as_raw_fd();
+        let reason_only = fds.iter().all(|fd| woken(fd) == (fd.as_fd().as_raw_fd() == log));
+        if reason_only && gate_open {
+            fds.retain(|fd| fd.as_fd().as_raw_fd() != log);
+            process::wait(&mut fds, Some(FRAME))?;
+        }
+        Ok(())
     }
 }
 
@@ -313,6 +326,8 @@ impl Outside for Ends {
                 );
             }
             Note::Told(tell, ups) => {
+                // Init, or the hand, may have been woken on this processor: it goes first, before we write logs.
+                let _ = process::wait(&mut [], Some(Duration::from_nanos(1)));
                 self.notice.told(tell);
                 self.say_told(tell);
                 let cause = match (tell.insist, tell.blind, tell.word) {

@@ -17,6 +17,8 @@ use crate::sys::{filter as seccomp, raw};
 
 /// A checked configuration of the largest file is smaller.
 const LARGEST: u64 = 16 << 20;
+/// Nearly all are; and so much is mapped by itself, and leaves no hole in the heap.
+const USUAL: usize = 512 << 10;
 /// For the longest file with an error on each line.
 const MEMORY: u64 = 512 << 20;
 /// The child's exit status when the file has errors, which follow in place of the result.
@@ -48,13 +50,19 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Config, Problem> {
         ForkResult::Child => read(path, file, mode, purpose, theirs),
     };
     drop(theirs);
-    let mut bytes = Vec::new();
+    // In one place, to be wiped: it may hold keys.
+    let mut bytes = Vec::with_capacity(USUAL);
     let received = File::from(ours).take(LARGEST).read_to_end(&mut bytes);
     received.map_err(|error| Problem::Failed(error.to_string()))?;
     match waitpid(child, None).map_err(failed)? {
-        WaitStatus::Exited(_, 0) => decode(&bytes).ok_or_else(|| {
-            Problem::Failed("the reader of the configuration gave no configuration".to_owned())
-        }),
+        WaitStatus::Exited(_, 0) => {
+            let config = decode(&bytes);
+            bytes.fill(0);
+            core::hint::black_box(&bytes);
+            config.ok_or_else(|| {
+                Problem::Failed("the reader of the configuration gave no configuration".to_owned())
+            })
+        }
         WaitStatus::Exited(_, FAULTY) => {
             Err(Problem::Faulty(String::from_utf8_lossy(&bytes).into_owned()))
         }

@@ -54,7 +54,7 @@ pub struct Jail {
 ///
 /// # Errors
 /// Why nothing was started; one message that says what to do.
-pub fn run(config: &Config, mode: Mode, jail: Enter) -> Result<u8, String> {
+pub fn run(config: &mut Config, mode: Mode, jail: Enter) -> Result<u8, String> {
     if !Uid::effective().is_root() {
         return Err(
             "must be started by root: it opens the port and init's FIFO, then gives root up"
@@ -94,8 +94,9 @@ pub fn run(config: &Config, mode: Mode, jail: Enter) -> Result<u8, String> {
         // The file names the process that waits.
         pid_file = None;
     }
-    let hand = hand(config, &opened)?;
+    let hand = hand(config, &mut opened)?;
     let (link, events, log, board) = fork_warden(config, &mut opened, jail)?;
+    forget_keys(config, &mut opened);
     let mask: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
     let signals = signals.map_err(at("signalfd"))?;
@@ -137,8 +138,14 @@ fn background() -> Result<OwnedFd, String> {
     raw::exit(i32::from(read != Ok(1)))
 }
 
+/// What only the jail uses leaves the memory of the others.
+fn forget_keys(config: &mut Config, opened: &mut Opened) {
+    config.forget_keys();
+    opened.net.keys.clear();
+}
+
 /// Forks the hand, where this route needs one.
-fn hand(config: &Config, opened: &Opened) -> Result<Option<OwnedFd>, String> {
+fn hand(config: &mut Config, opened: &mut Opened) -> Result<Option<OwnedFd>, String> {
     let route = &opened.route;
     if route.via != Via::Signal && route.halt.is_empty() {
         return Ok(None);
@@ -153,6 +160,7 @@ fn hand(config: &Config, opened: &Opened) -> Result<Option<OwnedFd>, String> {
         return Ok(Some(ours));
     }
     process::name(c"upsentry-hand");
+    forget_keys(config, opened);
     let hand = Hand { link: theirs, powerstatus, halt };
     if let Err(error) = confine_hand(&hand, &opened.null) {
         complain(format_args!("upsentry: hand: {error}"));

@@ -1,8 +1,10 @@
 //! `upsentry status --watch`: again at each change, and ages that tick.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::ForkResult;
 
@@ -50,14 +52,18 @@ pub(super) fn run(wanted: &Wanted) -> u8 {
             complain(format_args!("upsentry: {error}"));
         }
         told = lost.is_some();
-        if process::wait(&mut [], Some(AGAIN)).is_err() {
-            return 1;
+        let out = std::io::stdout();
+        let mut fds = [PollFd::new(out.as_fd(), PollFlags::empty())];
+        let waited = process::wait(&mut fds, Some(AGAIN));
+        if waited.is_err() || fds.iter().any(|fd| fd.any().unwrap_or(true)) {
+            // Nobody reads it any more.
+            return u8::from(waited.is_err());
         }
     }
 }
 
 /// Prints until the connection is over, or nobody reads it.
-fn show(form: Form, fd: &std::os::fd::OwnedFd) -> Result<(), String> {
+fn show(form: Form, fd: &OwnedFd) -> Result<(), String> {
     let terminal = std::io::stdout().is_terminal();
     let mut collector = Collector::default();
     let mut newest: Option<(Snapshot, Duration)> = None;

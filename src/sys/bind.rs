@@ -62,9 +62,12 @@ pub fn group(to: SocketAddr, beside: &[OwnedFd]) -> nix::Result<OwnedFd> {
     let family = if to.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let fd = socket(family, SockType::Datagram, flags, None)?;
+    // With what others do, whoever they are: all hear what is sent to the group.
     setsockopt(&fd, sockopt::ReuseAddr, &true)?;
-    // Only for now: who may bind beside a socket that says so for ever may be anybody.
-    let share = |yes| beside.iter().try_for_each(|fd| setsockopt(fd, sockopt::ReuseAddr, &yes));
+    // With ours, and only for now. Not by the same option, even for a moment: anybody who tries all the time could
+    // then bind one of our addresses and have all that is sent there. This one is for sockets of the same user.
+    setsockopt(&fd, sockopt::ReusePort, &true)?;
+    let share = |yes| beside.iter().try_for_each(|fd| setsockopt(fd, sockopt::ReusePort, &yes));
     share(true)?;
     let bound = bind(fd.as_raw_fd(), &SockaddrStorage::from(to));
     share(false)?;

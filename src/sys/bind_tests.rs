@@ -38,6 +38,41 @@ fn one_socket_hears_both_families_and_nobody_can_bind_beside_it() {
     assert_eq!(stolen, Err(Errno::EADDRINUSE));
 }
 
+/// Nor while it is being joined.
+#[test]
+fn nobody_can_bind_beside_it_in_the_moment_of_joining_either() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let fd = everywhere(0).unwrap();
+    let port = port(&fd);
+    let four = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
+    let stop = AtomicBool::new(false);
+    let started = AtomicBool::new(false);
+    let stolen = std::thread::scope(|scope| {
+        let thief = scope.spawn(|| {
+            let flags = SockFlag::empty();
+            let thief = socket(AddressFamily::Inet, SockType::Datagram, flags, None).unwrap();
+            setsockopt(&thief, sockopt::ReuseAddr, &true).unwrap();
+            let address = SockaddrStorage::from(four);
+            let mut stolen = false;
+            while !stolen && !stop.load(Ordering::Relaxed) {
+                stolen = bind(thief.as_raw_fd(), &address).is_ok();
+                started.store(true, Ordering::Relaxed);
+            }
+            stolen
+        });
+        while !started.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        let group_at = SocketAddr::new(Ipv4Addr::new(239, 1, 2, 3).into(), port);
+        for _ in 0..20_000 {
+            let _ = group(group_at, core::slice::from_ref(&fd));
+        }
+        stop.store(true, Ordering::Relaxed);
+        thief.join().unwrap()
+    });
+    assert!(!stolen, "what is sent to {four} goes to somebody else");
+}
+
 #[test]
 fn an_address_that_may_come_later_is_bound_now() {
     let away = SocketAddr::new(Ipv4Addr::new(192, 0, 2, 77).into(), 0);

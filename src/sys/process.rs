@@ -96,3 +96,17 @@ pub fn again<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
         }
     }
 }
+
+/// Makes two threads and waits for their ends. The first one looks for something in every library, and so does
+/// the first one on the stack of another; both is remembered, and the children of this process need not do it
+/// again, which would cost each of them time and memory.
+///
+/// # Errors
+/// No thread.
+pub fn first_threads() -> std::io::Result<()> {
+    for _ in 0..2 {
+        let thread = std::thread::Builder::new().stack_size(64 << 10).spawn(|| {})?;
+        thread.join().map_err(|_| std::io::Error::other("it panicked"))?;
+    }
+    Ok(())
+}

@@ -11,7 +11,8 @@ use nix::sys::signal::Signal;
 use nix::unistd::ForkResult;
 use serialport::TTYPort;
 
-/// What is shared is one page.
+/// What is shared is one page, the smallest of any machine. Where pages are larger, the kernel refuses to give
+/// back what is not aligned to one.
 const PAGE: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
 mod ioctl {
@@ -215,6 +216,60 @@ pub fn one_arena() {
     // SAFETY: mallopt sets an integer parameter of the allocator; no thread exists yet.
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
+/// Unmaps what only the start needed of the program and its libraries: every page of them that nobody writes.
+/// What runs on comes back by itself, from the page cache, and what does not is no longer counted as ours.
+///
+/// A disk that has died is no more of a danger than before: the page cache keeps these pages, and the kernel
+/// was always free to drop a clean page of a file and to read it again.
+pub fn give_back() {
+    #[cfg(target_pointer_width = "32")]
+    use libc::Elf32_Phdr as Header;
+    #[cfg(target_pointer_width = "64")]
+    use libc::Elf64_Phdr as Header;
+    /// Starts and lengths, and how many there are: three for the program and each of three libraries.
+    type Segments = ([(usize, usize); 32], usize);
+    unsafe extern "C" fn each(
+        info: *mut libc::dl_phdr_info,
+        _: libc::size_t,
+        found: *mut libc::c_void,
+    ) -> c_int {
+        // SAFETY: the C library passes a record that is valid during this call, with as many headers as it
+        // says, and what it was given below, which nobody else uses meanwhile.
+        let (base, headers, (segments, count)) = unsafe {
+            let info = &*info;
+            let headers = core::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into());
+            (info.dlpi_addr, headers, &mut *found.cast::<Segments>())
+        };
+        let fixed =
+            |header: &&Header| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W == 0;
+        for header in headers.iter().filter(fixed) {
+            let start = usize::try_from(base.wrapping_add(header.p_vaddr));
+            let (Ok(start), Ok(size), Some(slot)) =
+                (start, usize::try_from(header.p_memsz), segments.get_mut(*count))
+            else {
+                break;
+            };
+            let before = start % PAGE.get();
+            *slot = (start.saturating_sub(before), size.saturating_add(before));
+            *count = count.saturating_add(1);
+        }
+        0
+    }
+    let mut found: Segments = ([(0, 0); 32], 0);
+    // SAFETY: `each` is as the C library wants it, and `found` lives through the call.
+    unsafe { libc::dl_iterate_phdr(Some(each), (&raw mut found).cast()) };
+    // Only now, because reading the headers maps pages again.
+    for (page, length) in found.0.into_iter().take(found.1) {
+        // SAFETY: this is a file's, mapped private and never written: position-independent code is relocated
+        // in segments with PF_W alone (what is read-only after that is part of one). So what is read there
+        // later is what is there now. A failure changes nothing.
+        unsafe {
+            let page = core::ptr::with_exposed_provenance_mut(page);
+            libc::madvise(page, length, libc::MADV_DONTNEED)
+        };
     }
 }
 

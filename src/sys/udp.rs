@@ -102,7 +102,7 @@ impl Default for Burst {
 }
 
 impl Burst {
-    /// Sends it to all of `to` that this socket reaches, [`BATCH`] in a call; how many were taken. An address
+    /// Sends it to all of `to` that this socket reaches, 64 in a call; how many were taken. An address
     /// that the kernel refuses is passed over; a full buffer ends it. Allocates nothing.
     pub fn send(&mut self, udp: &Udp, datagram: &[u8], to: &[SocketAddr]) -> usize {
         let slices = [[IoSlice::new(datagram)]; BATCH];

@@ -14,6 +14,7 @@ pub fn lists() -> [(&'static str, Vec<c_long>); 5] {
         news: 17,
         status: Some(18),
         clients: vec![3],
+        udp: vec![19],
         ..Default::default()
     };
     let one = || vec![3];
@@ -21,6 +22,7 @@ pub fn lists() -> [(&'static str, Vec<c_long>); 5] {
         read: one(),
         write: one(),
         stat: one(),
+        pread: one(),
         pwrite: one(),
         truncate: one(),
         send: one(),
@@ -42,6 +44,10 @@ pub fn call_name(number: c_long) -> String {
         (libc::SYS_accept4, "accept4"),
         (libc::SYS_brk, "brk"),
         (libc::SYS_clock_gettime, "clock_gettime"),
+        (libc::SYS_getrandom, "getrandom"),
+        (libc::SYS_pread64, "pread64"),
+        (libc::SYS_recvfrom, "recvfrom"),
+        (libc::SYS_sendmmsg, "sendmmsg"),
         (libc::SYS_clone, "clone"),
         (libc::SYS_clone3, "clone3"),
         (libc::SYS_close, "close"),

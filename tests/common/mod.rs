@@ -9,6 +9,7 @@ pub mod init;
 pub mod jail;
 pub mod lists;
 pub mod machine;
+pub mod memory;
 pub mod net;
 pub mod sim;
 

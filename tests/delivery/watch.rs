@@ -136,6 +136,8 @@ fn a_machine_that_stays_up_is_told_again() {
     assert!(env.iter().any(|text| text == "INIT_HALT=POWEROFF"), "{env:?}");
     daemon.set("set a cts=1 dcd=1");
     daemon.says("mains on; init told");
+    // Init may read it later than we read the log.
+    assert!(daemon.rig.wait_for(|event| event.init("powerok"), LONG).is_some());
     daemon.tells_nothing(Duration::from_millis(2500));
 }
 

@@ -140,7 +140,6 @@ pub(crate) const WARDEN: &[Row] = &[
     row("start", "mmap", Any, &["ENOMEM", "EAGAIN"], Replaced, Recovers("monitor ended: ")),
     row("start", "mprotect", Any, &["ENOMEM"], Replaced, Recovers("monitor ended: ")),
     row("start", "rseq", Any, &["EINVAL", "EPERM"], Replaced, Recovers("")),
-    row("start", "rt_sigaction", Any, &["EINVAL"], Replaced, Recovers("")),
     row("start", "rt_sigprocmask", Any, &["EINVAL"], Replaced, Recovers("")),
     row("start", "sched_getaffinity", Any, &["EINVAL", "ESRCH"], Replaced, Recovers("")),
     row("start", "set_robust_list", Any, &["EINVAL"], Replaced, Recovers("")),
@@ -253,6 +252,12 @@ const HEAP: &str = "the heap is as large as it gets when the list comes on; see 
 const LIBC: &str = "for another C library; never called with this one";
 const NEVER: &str = "has no error";
 
+/// Only where the status is served; a client that cannot be had, or let go, costs nobody else anything.
+const SERVED: &str = "a client of the status: src/monitor/serve_tests.rs";
+/// Only where other machines are spoken to.
+const WIRE: &str =
+    "a datagram that is not sent or taken is one that the wire lost: tests/fleet/outage.rs";
+
 /// Calls of a list without a row, and why.
 pub(crate) const WITHOUT: &[(&str, &str, &str)] = &[
     ("monitor", "clock_gettime", HPET),
@@ -263,6 +268,20 @@ pub(crate) const WITHOUT: &[(&str, &str, &str)] = &[
     ("warden", "exit_group", NEVER),
     ("parent", "exit_group", NEVER),
     ("hand", "exit_group", NEVER),
+    ("monitor", "accept4", SERVED),
+    ("monitor", "shutdown", SERVED),
+    ("monitor", "close", SERVED),
+    ("warden", "accept4", SERVED),
+    ("warden", "shutdown", SERVED),
+    ("monitor", "recvfrom", WIRE),
+    ("monitor", "sendto", WIRE),
+    ("monitor", "sendmmsg", WIRE),
+    ("monitor", "getrandom", "no poll without a nonce: the next turn of the loop tries again"),
+    ("warden", "recvfrom", WIRE),
+    ("warden", "sendto", WIRE),
+    ("warden", "sendmmsg", WIRE),
+    ("warden", "getrandom", "without a session no monitor starts, as if it could not be confined"),
+    ("parent", "pread64", "without the runlevel, what init was told decides"),
     ("warden", "ioctl", "the monitor's: its rows"),
     ("warden", "brk", HEAP),
     ("parent", "brk", HEAP),

@@ -65,11 +65,14 @@ impl Attacker {
         seen.frames.iter().filter(of_port).cloned().collect()
     }
 
-    /// Puts a frame on the wire.
+    /// Puts a frame on the wire, with a checksum that is right: what was recorded has none yet, because no real
+    /// wire was there to need one.
     pub(crate) fn inject(&self, frame: &[u8]) {
+        let mut frame = frame.to_vec();
+        sum(&mut frame);
         let card = self.seen.lock().unwrap().card.expect("something was heard before");
         // A full queue loses it, as a wire would.
-        let _ = sendto(self.wire.as_raw_fd(), frame, &card, MsgFlags::empty());
+        let _ = sendto(self.wire.as_raw_fd(), &frame, &card, MsgFlags::empty());
     }
 }
 
@@ -86,6 +89,28 @@ fn udp(frame: &[u8]) -> Option<usize> {
         ([0x08, 0x00], Some(17), _) => Some(14 + usize::from(frame.get(14)? & 0x0f) * 4),
         ([0x86, 0xdd], _, Some(17)) => Some(14 + 40),
         _ => None,
+    }
+}
+
+/// Makes the checksum of a UDP frame right.
+fn sum(frame: &mut [u8]) {
+    let Some(at) = udp(frame) else { return };
+    frame[at + 6..at + 8].fill(0);
+    // Over IPv4 none is needed.
+    if at == 14 + 40 {
+        let words = |bytes: &[u8]| -> u32 {
+            let word = |pair: &[u8]| {
+                u32::from(pair[0]) << 8 | pair.get(1).map_or(0, |low| u32::from(*low))
+            };
+            bytes.chunks(2).map(word).sum()
+        };
+        let (addresses, rest) = (&frame[22..54], &frame[at..]);
+        let mut total = words(addresses) + words(rest) + 17 + u32::try_from(rest.len()).unwrap();
+        while total > 0xffff {
+            total = (total & 0xffff) + (total >> 16);
+        }
+        let sum = u16::try_from(!total & 0xffff).unwrap();
+        frame[at + 6..at + 8].copy_from_slice(&if sum == 0 { 0xffff } else { sum }.to_be_bytes());
     }
 }
 

@@ -2,10 +2,42 @@
 
 use crate::attacker::payload;
 use crate::common::need_root;
-use crate::rig::{Fleet, PORT, Plan};
-use std::net::UdpSocket;
+use crate::common::net::Host;
+use crate::rig::{Fleet, LONG, PORT, Plan};
+use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Sends what was recorded cut short, too long, changed and as it was, until it is stopped.
+fn flood(
+    from: Host,
+    at: (Ipv4Addr, u16),
+    real: Vec<Vec<u8>>,
+    stop: Arc<AtomicBool>,
+    sent: Arc<AtomicU64>,
+) -> JoinHandle<()> {
+    let send = move || {
+        let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+        for (number, recorded) in real.iter().cycle().enumerate() {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let mut datagram = recorded.clone();
+            match number % 4 {
+                0 => datagram.truncate(number % 64),
+                1 => datagram.resize(1400, 1),
+                2 => datagram.iter_mut().skip(33).for_each(|byte| *byte ^= 0x5a),
+                _ => {}
+            }
+            if socket.send_to(&datagram, at).is_ok() {
+                sent.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    };
+    std::thread::spawn(move || from.inside(send))
+}
 
 #[test]
 fn a_change_is_told_under_a_flood() {
@@ -19,34 +51,10 @@ fn a_change_is_told_under_a_flood() {
         fleet.attacker.recorded(PORT).iter().map(|frame| payload(frame).to_vec()).collect();
     let stop: Arc<AtomicBool> = Arc::default();
     let sent: Arc<AtomicU64> = Arc::default();
-    let from = fleet.wire.host();
-    let at = fleet.master.host.four();
-    let flood = {
-        let (stop, sent) = (stop.clone(), sent.clone());
-        std::thread::spawn(move || {
-            from.inside(move || {
-                let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
-                let mut junk = real.iter().cycle();
-                for number in 0_u64.. {
-                    if stop.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    let mut datagram = junk.next().expect("something was recorded").clone();
-                    match number % 4 {
-                        0 => datagram.truncate(usize::try_from(number % 64).unwrap()),
-                        1 => datagram.resize(1400, 1),
-                        2 => datagram.iter_mut().skip(33).for_each(|byte| *byte ^= 0x5a),
-                        _ => {}
-                    }
-                    if socket.send_to(&datagram, (at, PORT)).is_ok() {
-                        sent.fetch_add(1, Ordering::Relaxed);
-                    }
-                }
-            });
-        })
-    };
+    let at = (fleet.master.host.four(), PORT);
+    let flood = flood(fleet.wire.host(), at, real, stop.clone(), sent.clone());
     while sent.load(Ordering::Relaxed) < 1000 {
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(10));
     }
     let before = fleet.master.rig.stderr().lines().count();
     for turn in 1..=10 {
@@ -60,5 +68,15 @@ fn a_change_is_told_under_a_flood() {
     let lines = fleet.master.rig.stderr().lines().count() - before;
     assert!(lines < 100, "{lines} lines: {}", fleet.master.rig.stderr());
     assert!(sent.load(Ordering::Relaxed) > 10_000, "no flood: {sent:?}");
-    fleet.slaves[0].told(21, "powerfail");
+    // What passed faster than it could be told is not told; the end is.
+    fleet.ups("cts=1");
+    fleet.master.told(22, "powerok");
+    let slave = &mut fleet.slaves[0];
+    let end = Instant::now() + LONG;
+    while slave.names().last().map(String::as_str) != Some("powerok") {
+        assert!(Instant::now() < end, "{:?}: {}", slave.names(), slave.rig.stderr());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let names = slave.names();
+    assert!(names.windows(2).all(|pair| pair[0] != pair[1]) && names.len() <= 22, "{names:?}");
 }

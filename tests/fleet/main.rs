@@ -10,3 +10,5 @@ mod outage;
 mod partition;
 mod replay;
 mod rig;
+mod secret;
+mod shown;

@@ -58,9 +58,7 @@ pub fn every(start: World, depth: usize) -> Result<Seen, String> {
                 if key as u64 % CALM == 0 {
                     seen.calm += 1;
                     let mut chance = Chance(key as u64);
-                    after.clone().calm(|most| chance.below(most)).map_err(|broken| {
-                        format!("in a calm network: {broken}, after {}", told(way.as_ref()))
-                    })?;
+                    after.clone().calm(|most| chance.below(most)).map_err(failed)?;
                 }
                 next.push((after, way));
             }
@@ -96,7 +94,7 @@ pub fn random(
             if step % 40 == 39 {
                 seen.calm += 1;
                 let calm = world.clone().calm(|most| chance.below(most));
-                calm.map_err(|broken| failed(format!("in a calm network: {broken}")))?;
+                calm.map_err(failed)?;
             }
         }
     }

@@ -353,7 +353,22 @@ impl World {
 
     /// From here on the network loses and delays nothing; what was sent before may still arrive at any time. Soon both
     /// know all.
-    pub fn calm(mut self, mut noise: impl FnMut(usize) -> usize) -> Result<(), String> {
+    pub fn calm(mut self, noise: impl FnMut(usize) -> usize) -> Result<(), String> {
+        let mut story = String::new();
+        let held = self.settle(noise, &mut story).and_then(|()| self.law.at_rest(&self));
+        held.map_err(|broken| format!("in a calm network: {broken}, after{story}\n before"))
+    }
+
+    fn settle(
+        &mut self,
+        mut noise: impl FnMut(usize) -> usize,
+        story: &mut String,
+    ) -> Result<(), String> {
+        let begin = self.now;
+        let mut act = |world: &mut World, act| {
+            story.push_str(&format!("\n {:?} {act:?}", world.now - begin));
+            world.act(act)
+        };
         let old = self.sent.len();
         let end = self.now + DEADTIME / 3 + Duration::from_secs(2);
         self.bounds.0.events = self.events;
@@ -362,7 +377,8 @@ impl World {
             if noise(4) == 0 && old > 0 {
                 // What the attacker gets for it does not reach the slave, unless it is a poll's of its own.
                 let place = noise(old);
-                self.act(if noise(3) == 0 { self.again(place) } else { Act::Deliver(place) })?;
+                let again = if noise(3) == 0 { self.again(place) } else { Act::Deliver(place) };
+                act(self, again)?;
                 let answer = |place: &usize| {
                     matches!(self.sent[*place].what, What::State { answers: Some(_), .. })
                 };
@@ -371,16 +387,15 @@ impl World {
             }
             if under_way.is_empty() {
                 if self.next() > end {
-                    break;
+                    return Ok(());
                 }
-                self.act(Act::Due)?;
+                act(self, Act::Due)?;
             } else {
                 let place = under_way.remove(0);
-                self.act(Act::Deliver(place))?;
+                act(self, Act::Deliver(place))?;
             }
             under_way.append(&mut self.out.0);
         }
-        self.law.at_rest(&self)
     }
 
     fn again(&self, place: usize) -> Act {

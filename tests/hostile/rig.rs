@@ -290,8 +290,8 @@ impl Victim {
         let (after, wall) = (Usage::of(self.pid()), since.elapsed());
         assert_eq!(after.data, before.data, "{before:?} {after:?}");
         assert!(after.anonymous <= before.anonymous + 8, "{before:?} {after:?}");
-        // Pages of the program that were not read before.
-        assert!(after.resident <= before.resident + 64, "{before:?} {after:?}");
+        // Pages of files: the start gave them back, and what is used again brings 64 KiB around it.
+        assert!(after.resident <= before.resident + 1024, "{before:?} {after:?}");
         let used = Duration::from_millis(10 * (after.ticks - before.ticks));
         eprintln!("used {used:?} of {wall:?}, {before:?} {after:?}");
         assert!(used <= wall / 10 + Duration::from_millis(300), "{used:?} of {wall:?}");
@@ -395,8 +395,9 @@ const TABLE: [(&str, &[&str]); 4] = [
 /// Every request is a whole one, follows its predecessor by the table, and comes 100 ms after it unless it is
 /// L or S. After S there is only the same again (`insist`), a minute later.
 pub(crate) fn allowed(inits: &[InitRequest], speed: u32) -> Result<(), String> {
-    // Half of it: init reads when it comes to it.
-    let spacing = 50_000_000 / u64::from(speed);
+    // Half of it: init reads when it comes to it. By a clock that runs 100 times faster that is half a millisecond,
+    // less than a busy machine lets a process wait: there only the order is looked at.
+    let spacing = if speed > 10 { 0 } else { 50_000_000 / u64::from(speed) };
     let insist = 59_000_000_000 / u64::from(speed);
     let mut told = "";
     let mut at = 0;

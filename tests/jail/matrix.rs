@@ -412,7 +412,6 @@ pub(crate) fn works(who: Who) -> Vec<&'static str> {
         "PR_SET_NO_NEW_PRIVS",
         "seccomp filter",
         "prlimit64 NPROC",
-        "rt_sigaction",
         "rt_sigprocmask",
         "sigaltstack",
         "futex",

@@ -111,7 +111,6 @@ impl Who {
                 SYS_futex,
                 SYS_gettid,
                 SYS_rseq,
-                SYS_rt_sigaction,
                 SYS_rt_sigprocmask,
                 SYS_sched_getaffinity,
                 SYS_set_robust_list,

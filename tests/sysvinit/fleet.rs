@@ -8,11 +8,18 @@ use std::fs;
 /// As the package's line: init must not kill it when the level changes, so in every level.
 const MORE: &str = "ue:0123456:respawn:/run/rig/respawn\nls:0:wait:/run/rig/stop\n";
 
-/// The stop script of runlevel 0, which waits for the daemon; then the last script of all.
+/// The stop script of runlevel 0, which waits for the daemon; then the one that ends all processes, and with them the
+/// daemon that init has started again; then the last script of all.
 const STOP: &str = r#"#!/bin/sh
-pid=$(cat /run/upsentry.pid)
-kill -TERM "$pid"
-while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+stop() {
+    kill -TERM "$1"
+    while kill -0 "$1" 2>/dev/null; do sleep 0.1; done
+}
+first=$(cat /run/upsentry.pid)
+stop "$first"
+until pid=$(cat /run/upsentry.pid) && [ "${pid:-$first}" != "$first" ] &&
+    grep -q "^pid $pid$" /run/upsentry.state; do sleep 0.1; done
+stop "$pid"
 DAEMON -k -c /run/rig/upsentry.conf >/run/rig/k 2>&1
 echo "ended $?" >>/run/rig/k
 "#;

@@ -209,7 +209,7 @@ fn one_wrong_line() {
         ("port 65536", "6: `65536' is not a number from 1 to 65535"),
         ("key-file key", "10: `key' is not a whole path; it must begin with `/'"),
         ("slave-wait 60", "12: 60 has no unit; write 60s or 1h"),
-        ("halt-time 2h", "11: `halt-time' is from 0s to 1h, not 2h"),
+        ("halt-time 2h", "11: `halt-time' is from 0s to 10m, not 2h"),
         (
             "status-socket",
             "1: `status-socket' needs more words, like `status-socket /run/upsentry/status 0660 adm'",

@@ -63,6 +63,16 @@ fn a_master_of_powstatd_works_as_it_is() {
     assert!(!format!("{config:?}").contains("fine day"));
 }
 
+/// Else its master would give up before it has gone, and never cut the load.
+#[test]
+fn no_slave_can_ask_for_more_time_than_a_master_waits() {
+    let longest = crate::ipc::parting::LONGEST_HALT;
+    let config = good(&format!("watch m\nhalt-time {}s\n", longest.as_secs()));
+    assert_eq!(config.halt_time, longest);
+    let more = format!("watch m\nhalt-time {}s\n", longest.as_secs() + 1);
+    assert!(keyed(&more).is_err());
+}
+
 #[test]
 fn who_is_asked_for_what() {
     let text = "need 1\nups a\nwatch master:[2001:DB8::1]/big.one\nups b\nwatch master:m\nups c\nwatch 192.0.2.7\n\
@@ -224,6 +234,48 @@ fn what_is_doubtful() {
     let machine = format!("3:1: {forged} this machine's can shut its slaves down");
     assert!(said.contains(&machine), "{said:?}");
     assert_eq!(said.iter().filter(|one| one.contains("forges")).count(), 1);
+}
+
+#[test]
+fn masters_with_one_key_can_be_mistaken_for_each_other() {
+    let with = |first: &str, second: &str| {
+        let text = format!("need 1\nkey-file /k\nups a\nwatch m\n{first}ups b\nwatch {second}\n");
+        let said = warnings(&text).into_iter();
+        said.filter(|one| one.contains("the same key")).collect::<Vec<_>>()
+    };
+    let own = "password a fine day at the seaside\n";
+    let other = "n\npassword another day at the seaside\n";
+    let warned = "6:1: the same key as for m: who can turn datagrams aside can pass one of the two for the other; give each a `password' of its own";
+    assert_eq!(with("", "n\n"), [warned]);
+    assert_eq!(with(own, &format!("n\n{own}")).len(), 1);
+    for (first, second) in [("", "m\n"), ("", other), (own, other), (own, "n\n")] {
+        assert_eq!(with(first, second), [""; 0], "{first}{second}");
+    }
+}
+
+/// What no datagram holds would be silently left out, and be lost to the slaves that ask for it.
+#[test]
+fn a_master_has_no_more_than_its_slaves_can_be_told_of() {
+    let text = |count: usize, length: usize, more: &str| {
+        let ups = (10..10 + count)
+            .map(|n| format!("ups {n}{}\nwatch ttyS{n}\nmodel power99\n", "x".repeat(length - 2)));
+        format!("need 1\n{}{more}", ups.collect::<String>())
+    };
+    assert_eq!(errors(&text(16, 20, "slave s\n")), [""; 0]);
+    assert_eq!(errors(&text(20, 63, "")), [""; 0]);
+    let said = |most: usize, line: usize, name: &str| {
+        format!(
+            "{line}:1: slaves cannot be told of more than {most} UPSs with such names, and not of `{name}'"
+        )
+    };
+    assert_eq!(errors(&text(17, 2, "slave s\n")), [said(16, 51, "26")]);
+    let long = format!("24{}", "x".repeat(61));
+    assert_eq!(errors(&text(15, 63, "slave s\n")), [said(14, 45, &long)]);
+    let listen: String = (1..=17).map(|n| format!("listen 192.0.2.{n}\n")).collect();
+    assert_eq!(
+        errors(&format!("watch ttyS0\nmodel power99\nkey-file /k\n{listen}")),
+        ["20:1: 16 `listen' lines are all; without any, every address is served"]
+    );
 }
 
 /// A master's word is enough to shut a machine down, unless it is told to nobody.

@@ -50,7 +50,8 @@ type Part = (&'static str, fn() -> Vec<Row>);
 
 const NOTES: &str = "\
 Latency: from the line's change in the simulator to its reading the request; the loop is one process that
-waits, reads the lines and writes the request, in turn with the daemon under the same simulator. PSS depends
+waits, reads the lines and writes the request; in two processes, the first passes a frame by a pipe and does
+nothing else, and the second writes the request. All three in turn, under the same simulator. PSS depends
 on what else on this machine uses the C library. A wake-up is a voluntary context switch of any thread; a
 reading of the lines is one more here than on a real port, because the simulator answers it.
 (1) Without blanks, comments and tests: all of src/notifier that runs before the drop, the hand, finding and

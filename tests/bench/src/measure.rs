@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Changes of each of the two, the daemon's line and the loop's.
+/// Changes of each of the three lines: the daemon's and those of the two loops.
 const CHANGES: usize = 300;
 /// At rest for so long.
 const REST: Duration = Duration::from_secs(70);
@@ -69,6 +69,8 @@ pub fn latency() -> Vec<Row> {
 struct Times {
     ours: Vec<u64>,
     bare: Vec<u64>,
+    /// The bare loop in two processes.
+    two: Vec<u64>,
     lost: usize,
 }
 
@@ -76,8 +78,12 @@ fn way(what: &str, times: &Times, goal: Option<&'static str>) -> Vec<Row> {
     let at = |all: &[u64], percent: usize| {
         all.get(all.len() * percent / 100).map_or(0.0, |nanos| *nanos as f64 / 1e6)
     };
-    let both = |percent| (at(&times.ours, percent), at(&times.bare, percent));
-    let ((ours, bare), (ours_90, bare_90), (ours_99, bare_99)) = (both(50), both(90), both(99));
+    let (ours, bare, two) = (at(&times.ours, 50), at(&times.bare, 50), at(&times.two, 50));
+    let tail = |percent| {
+        let [ours, bare, two] = [&times.ours, &times.bare, &times.two].map(|all| at(all, percent));
+        let what = format!("  {percent}th percentile: ours, bare, in two");
+        Row::new(what, format!("{ours:.3}, {bare:.3}, {two:.3} ms"))
+    };
     let ratio = Row::new("  ratio of the medians", format!("{:.2}", ours / bare));
     vec![
         Row::new(what, format!("{ours:.3} ms")),
@@ -87,37 +93,44 @@ fn way(what: &str, times: &Times, goal: Option<&'static str>) -> Vec<Row> {
             None => ratio,
         },
         Row::new("  more than the loop", format!("{:.3} ms", ours - bare)),
-        Row::new("  90th percentile, ours and bare", format!("{ours_90:.3} ms, {bare_90:.3} ms")),
-        Row::new("  99th percentile, ours and bare", format!("{ours_99:.3} ms, {bare_99:.3} ms")),
-        Row::new(format!("  not told, of {}", 2 * CHANGES), times.lost.to_string())
+        Row::new("  the bare loop in two processes, with a pipe", format!("{two:.3} ms")),
+        Row::new("  ratio to the bare loop in two processes", format!("{:.2}", ours / two)),
+        tail(90),
+        tail(99),
+        Row::new(format!("  not told, of {}", 3 * CHANGES), times.lost.to_string())
             .goal("0", times.lost == 0),
     ]
 }
 
-/// The daemon on port `a`, the bare loop on port `b`, both under one simulator, in turn.
+/// The daemon on port `a`, the bare loop on port `b`, the one in two processes on port `c`, all under one
+/// simulator, in turn.
 fn turns(where_: &str) -> Times {
-    // Away from the times at which the daemon reads again by itself: 20, 100 and 250 ms after a change.
-    let period = Duration::from_millis(160);
+    // Away from the times at which the daemon reads again by itself: 20, 100 and 250 ms after its last change.
+    let period = Duration::from_millis(220);
     let length = period * u32::try_from(CHANGES).unwrap_or(0);
     println!("latency, {where_}: {CHANGES} changes of each, {} s", length.as_secs());
-    let setup = Setup::new().port("a", "cts=1,dcd=1").port("b", "cts=1");
+    let setup = Setup::new().port("a", "cts=1,dcd=1").port("b", "cts=1").port("c", "cts=1");
     let conf = configure(&setup, "debounce 0s\n");
     let mut script = String::from("2s mark begin\n");
     for change in 1..=CHANGES {
         let level = (change + 1) % 2;
-        let _ = writeln!(script, "+100ms set a cts={level}\n+60ms set b cts={level}");
+        let _ = writeln!(
+            script,
+            "+70ms set a cts={level}\n+60ms set b cts={level}\n+90ms set c cts={level}"
+        );
     }
     script.push_str("+500ms mark end\n");
     let setup = setup.script(&script);
-    let both = format!(
-        "{} {} {} & exec {} -c {} -f --log stderr",
-        tool("bareloop").display(),
-        setup.tty("b").display(),
-        setup.initctl().display(),
-        beside("upsentry").display(),
-        conf.display()
+    let all = format!(
+        "{loop_} {b} {fifo} & {loop_} --two {c} {fifo} & exec {daemon} -c {conf} -f --log stderr",
+        loop_ = tool("bareloop").display(),
+        b = setup.tty("b").display(),
+        c = setup.tty("c").display(),
+        fifo = setup.initctl().display(),
+        daemon = beside("upsentry").display(),
+        conf = conf.display()
     );
-    let mut rig = setup.start("sh", &["-c", &both]);
+    let mut rig = setup.start("sh", &["-c", &all]);
     ready(&rig);
     rig.wait_for(|event| event.is("mark end"), length + Duration::from_secs(30))
         .unwrap_or_else(|| panic!("the script did not end: {}", rig.stderr()));
@@ -143,9 +156,9 @@ fn turns(where_: &str) -> Times {
         all.sort_unstable();
         all
     };
-    let (ours, bare) = (of("a"), of("b"));
-    let lost = 2 * CHANGES - ours.len() - bare.len() + wrong;
-    Times { ours, bare, lost }
+    let (ours, bare, two) = (of("a"), of("b"), of("c"));
+    let lost = 3 * CHANGES - ours.len() - bare.len() - two.len() + wrong;
+    Times { ours, bare, two, lost }
 }
 
 /// A field of a file of /proc, in its unit.

@@ -25,6 +25,7 @@ fn holds(pid: u32) -> String {
             path if path.starts_with("/dev/pts/") => "2 serial port",
             path if path.ends_with("/state") => "3 state file",
             path if path.ends_with("/pid") => "4 pid file",
+            path if path.ends_with("/history") => "4 the history",
             path if path.starts_with("pipe:") => "5 pipe",
             path if path.starts_with("socket:") => "6 socket",
             path if path.contains("event") || path.contains("signalfd") => "7 wake-up",

@@ -38,13 +38,14 @@ fn run(words: &[String]) -> Result<u8, String> {
     };
     clock::start(speed.parse().map_err(|error| format!("{speed}: {error}"))?);
     relay::prepare(script, Path::new(report))?;
-    let config = reader::load(Path::new(conf), Purpose::Run).map_err(|problem| match problem {
-        Problem::Faulty(text) | Problem::Failed(text) => text,
-    })?;
+    let mut config =
+        reader::load(Path::new(conf), Purpose::Run).map_err(|problem| match problem {
+            Problem::Faulty(text) | Problem::Failed(text) => text,
+        })?;
     let mode = Mode {
         foreground: log != "background",
         log_stderr: log == "stderr",
         linger: Duration::ZERO,
     };
-    notifier::run(&config, mode, relay::enter)
+    notifier::run(&mut config, mode, relay::enter)
 }
