@@ -8,7 +8,7 @@
 
 mod common;
 
-use common::jail::{USERS, Wanted, heard, own_log};
+use common::jail::{USERS, Wanted, free_port, heard, own_log};
 use common::lists::{call_name, lists};
 use common::sim::{Rig, Setup, below};
 use common::{need_root, skip};
@@ -22,13 +22,16 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Entries that no run here uses, and why they stay.
-const EXCUSED: [(&str, &str, &str); 14] = [
+const EXCUSED: [(&str, &str, &str); 17] = [
     ("monitor", "clock_gettime", HPET),
     ("warden", "clock_gettime", HPET),
     ("parent", "clock_gettime", HPET),
     ("hand", "clock_gettime", HPET),
     ("warden", "accept4", INHERITED),
     ("warden", "shutdown", INHERITED),
+    ("warden", "recvfrom", SPOKEN),
+    ("warden", "sendto", SPOKEN),
+    ("warden", "sendmmsg", SPOKEN),
     ("warden", "brk", HEAP),
     ("parent", "brk", HEAP),
     ("hand", "brk", HEAP),
@@ -40,6 +43,7 @@ const EXCUSED: [(&str, &str, &str); 14] = [
 ];
 
 const INHERITED: &str = "the monitor serves the status, and inherits this list";
+const SPOKEN: &str = "the monitor speaks to other machines, and inherits this list";
 const HPET: &str = "a clock source that the vDSO cannot read (hpet); elsewhere no call at all";
 const MUSL: &str = "the heap of another C library (musl) maps where glibc moves the break";
 const HEAP: &str = "the heap grows where the start left no gap that is large enough";
@@ -243,6 +247,35 @@ fn orphaned(used: &mut Used, order: &mut BTreeMap<&'static str, Vec<String>>) {
     traced.end_by(Signal::SIGKILL, 128 + 9, used, order);
 }
 
+/// A master and its slave: polls, answers, a change that is sent to all, and the ends of both.
+fn the_fleet(used: &mut Used, order: &mut BTreeMap<&'static str, Vec<String>>) {
+    let port = Some(free_port());
+    let master = Traced::start(&Wanted { serves: port, ..Wanted::new("initctl") }, &[]);
+    master.wait("ready: 1 of 1", 1);
+    let slave = Wanted { ports: 0, asks: port, ..Wanted::new("initctl") };
+    let slave = Traced::start(&slave, &[]);
+    slave.wait("far: on mains", 1);
+    master.rig.command("set a cts=0");
+    slave.wait("far: on battery", 1);
+    let (mut of_slave, mut of_master) = (Used::new(), Used::new());
+    slave.end(&mut of_slave, order);
+    master.end(&mut of_master, order);
+    // A master's session is drawn before its own list is on; it sends nonces to nobody.
+    for (who, used, never) in
+        [("master", &of_master, "getrandom"), ("slave", &of_slave, "sendmmsg")]
+    {
+        for call in ["recvfrom", "sendto", "sendmmsg", "getrandom"] {
+            let called = used["monitor"].contains(call);
+            assert_eq!(called, call != never, "{call} of the {who}: {used:?}");
+        }
+        assert!(used["warden"].contains("getrandom"), "{who}: {used:?}");
+        assert!(used["parent"].contains("pread64"), "{who}: {used:?}");
+    }
+    for (role, calls) in of_slave.into_iter().chain(of_master) {
+        used.entry(role).or_default().extend(calls);
+    }
+}
+
 /// A configuration that does not fit in the heap as it is.
 fn long_configuration(used: &mut Used, order: &mut BTreeMap<&'static str, Vec<String>>) {
     let setup = Setup::new();
@@ -276,6 +309,7 @@ fn every_entry_is_used() {
     by_signal(&mut used, &mut order);
     to_syslog(&mut used, &mut order);
     orphaned(&mut used, &mut order);
+    the_fleet(&mut used, &mut order);
     long_configuration(&mut used, &mut order);
     let mut wrong = Vec::new();
     for (role, calls) in lists() {

@@ -9,8 +9,8 @@
 mod common;
 
 use common::jail::{
-    Status, USERS, Wanted, confined, descriptors, filters, limits, own_filters, processes, release,
-    signals, soon,
+    Status, USERS, Wanted, confined, descriptors, filters, free_port, limits, own_filters,
+    processes, release, signals, socket_kind, soon,
 };
 use common::need_root;
 use common::sim::{Kind, Rig};
@@ -148,7 +148,8 @@ fn open_files(daemon: &Daemon, name: &str, pid: u32) {
             "anon_inode:[eventfd]" => "eventfd",
             "anon_inode:[signalfd]" => "signalfd",
             _ if target.starts_with("pipe:") => "pipe",
-            _ if target.starts_with("socket:") => "socket",
+            "/proc/1/cmdline" => "init's title",
+            _ if target.starts_with("socket:") => socket_kind(target).expect("a socket"),
             _ if target.starts_with("/dev/pts/") => "tty",
             _ => match Path::new(target).strip_prefix(setup.path("")) {
                 Ok(inside) => inside.to_str().expect("ASCII"),
@@ -166,33 +167,32 @@ fn open_files(daemon: &Daemon, name: &str, pid: u32) {
     match name {
         "upsentry" => {
             // The event and the log pipe; the warden's socket; TERM, INT and HUP.
-            expected.extend(["pipe r", "pipe r", "socket rw", "signalfd rw", "state rw", "pid w"]);
+            expected.extend(["pipe r", "pipe r", "unix rw", "signalfd rw", "state rw", "pid w"]);
             // Where it tells the jail of its page; the history, and both ends of the pipe to its thread.
             expected.extend(["eventfd rw", "history rw", "pipe r", "pipe w"]);
-            expected.extend(if wanted.via == "initctl" { ["initctl w"] } else { ["socket rw"] });
+            expected.extend(if wanted.via == "initctl" { ["initctl w"] } else { ["unix rw"] });
             if wanted.background {
                 // Where it said that the start was over.
                 expected.extend(["null rw", "pipe w"]);
                 expected.extend(Path::new("/dev/kmsg").exists().then_some("kernel's log w"));
                 let syslog = std::os::unix::net::UnixDatagram::unbound().expect("a socket");
-                expected.extend(syslog.connect("/dev/log").is_ok().then_some("socket rw"));
+                expected.extend(syslog.connect("/dev/log").is_ok().then_some("unix rw"));
             } else {
                 expected.push("stderr w");
             }
+            // Where it reads the runlevel; no key, no UDP socket, none that listens.
+            expected.extend((wanted.serves.or(wanted.asks).is_some()).then_some("init's title r"));
         }
         "upsentry-warden" => {
-            expected.extend(["null rw", "pipe w", "pipe w", "socket rw", "signalfd rw"]);
-            expected.extend(["eventfd rw", "eventfd rw"]);
-            expected.extend(vec!["tty rw"; wanted.ports]);
-            expected.extend(wanted.status.then_some("socket rw"));
+            expected.extend(["null rw", "pipe w", "pipe w", "unix rw", "signalfd rw"]);
+            expected.extend(jailed(wanted));
         }
         "upsentry-mon" => {
-            expected.extend(["null rw", "pipe w", "pipe w", "eventfd rw", "eventfd rw"]);
-            expected.extend(vec!["tty rw"; wanted.ports]);
-            expected.extend(wanted.status.then_some("socket rw"));
+            expected.extend(["null rw", "pipe w", "pipe w"]);
+            expected.extend(jailed(wanted));
         }
         "upsentry-hand" => {
-            expected.extend(["null rw", "socket rw"]);
+            expected.extend(["null rw", "unix rw"]);
             // The powerstatus file's directory: the rig's.
             expected.extend((wanted.via == "signal").then_some("r"));
         }
@@ -200,6 +200,17 @@ fn open_files(daemon: &Daemon, name: &str, pid: u32) {
     }
     expected.sort_unstable();
     assert_eq!(found, expected, "descriptors of {name} {wanted:?}: {open:?}");
+}
+
+/// What the jail's two processes have alike: ports, the pokes, and the sockets.
+fn jailed(wanted: &Wanted) -> Vec<&'static str> {
+    let mut all = vec!["eventfd rw", "eventfd rw"];
+    all.extend(vec!["tty rw"; wanted.ports]);
+    all.extend(wanted.status.then_some("listening rw"));
+    // One of each family to answer with; one of both to ask with.
+    all.extend(wanted.serves.map(|_| ["udp rw", "udp6 rw"]).into_iter().flatten());
+    all.extend(wanted.asks.map(|_| "udp6 rw"));
+    all
 }
 
 /// Resource limits.
@@ -277,14 +288,39 @@ fn every_process_of_via_command() {
     each_shape("command");
 }
 
+/// A master, a slave, and a machine that is both, with the status and without.
+#[test]
+fn every_process_of_a_fleet() {
+    if !need_root() {
+        return;
+    }
+    let port = Some(free_port());
+    for via in ["initctl", "signal"] {
+        let master = Wanted { serves: port, ..Wanted::new(via) };
+        let slave = Wanted { ports: 0, asks: port, ..Wanted::new(via) };
+        let both = Wanted { ports: 2, status: true, asks: port, ..master.clone() };
+        let release_build = release().to_owned();
+        for wanted in [
+            Wanted { background: true, ..master.clone() },
+            Wanted { status: true, ..slave.clone() },
+            Wanted { program: release_build.clone(), ..slave },
+            Wanted { status: true, program: release_build, ..master },
+            both,
+        ] {
+            all(&start(wanted));
+        }
+    }
+}
+
 /// A monitor that replaces another is confined as the first was.
 #[test]
 fn a_replaced_monitor_is_confined_too() {
     if !need_root() {
         return;
     }
-    for ports in [1, 2] {
-        let mut daemon = start(Wanted { ports, ..Wanted::new("initctl") });
+    let fleet = Wanted { ports: 2, ..Wanted::fleet("initctl") };
+    for wanted in [Wanted::new("initctl"), Wanted { ports: 2, ..Wanted::new("initctl") }, fleet] {
+        let mut daemon = start(wanted);
         for _ in 0..3 {
             let old = daemon.pids["upsentry-mon"];
             kill(&old.to_string(), "KILL");

@@ -15,7 +15,6 @@ pub fn lists() -> [(&'static str, Vec<c_long>); 5] {
         status: Some(18),
         clients: vec![3],
         udp: vec![19],
-        ..Default::default()
     };
     let one = || vec![3];
     let parent = notifier::Fds {
@@ -27,7 +26,6 @@ pub fn lists() -> [(&'static str, Vec<c_long>); 5] {
         truncate: one(),
         send: one(),
         shutdown: one(),
-        ..Default::default()
     };
     [
         ("monitor", jail::monitor(&fds).calls().collect()),

@@ -270,6 +270,6 @@ const REVIEWED: [u64; 9] = [
     0x80dd_0e92_5b8b_d10e,
     0x7b39_5098_a539_506a,
     0x251c_17ee_bdd8_f9ec,
-    0xb9e1_c593_ba20_6b83,
+    0xfe5a_3798_7a62_c04d,
     0xf605_350c_888d_23fc,
 ];
