@@ -33,6 +33,8 @@ pub fn udp(to: SocketAddr, both: bool) -> nix::Result<(OwnedFd, bool)> {
         Err(Errno::EADDRNOTAVAIL) => {
             setsockopt(&fd, sockopt::IpFreebind, &true)?;
             bind(fd.as_raw_fd(), &address)?;
+            // Who holds it could send in the name of any address of IPv6 else.
+            setsockopt(&fd, sockopt::IpFreebind, &false)?;
             Ok((fd, true))
         }
         done => done.map(|()| (fd, false)),

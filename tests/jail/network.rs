@@ -14,6 +14,7 @@ use std::net::UdpSocket;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
+use upsentry::sys::bind;
 
 const NOW: u64 = libc::MSG_DONTWAIT as u64;
 
@@ -245,7 +246,7 @@ fn what_a_speaker_may_send_goes_to_the_network_only() {
     receiver.set_nonblocking(true).expect("a socket");
     assert!(receiver.recv(&mut [0; 8]).is_err(), "a datagram came through the file system");
     // A source that is somebody else's: `struct in_pktinfo`, `struct in6_pktinfo`. One's own is none.
-    let source = |source: [u8; 4], source_six: [u8; 2]| {
+    let source = |[v4, v6]: [u64; 2], source: [u8; 4], source_six: [u8; 2]| {
         let info = [[0; 4], source, [0; 4]].concat();
         let six = source_six.into_iter().chain([0; 13]).chain([1]).chain([0; 4]);
         let info = control(libc::IPPROTO_IP, libc::IP_PKTINFO, &info);
@@ -257,8 +258,16 @@ fn what_a_speaker_may_send_goes_to_the_network_only() {
         ]
     };
     let errors = [libc::EINVAL, libc::EADDRNOTAVAIL, libc::ENETUNREACH];
-    refused(Who::Speaking, &ground, source([192, 0, 2, 1], [0xfd, 0x99]), &errors);
-    refused(Who::Speaking, &ground, source([127, 0, 0, 1], [0, 0]), &[0]);
+    refused(Who::Speaking, &ground, source([v4, v6], [192, 0, 2, 1], [0xfd, 0x99]), &errors);
+    refused(Who::Speaking, &ground, source([v4, v6], [127, 0, 0, 1], [0, 0]), &[0]);
+    // Nor through a socket that was bound before its address was there.
+    let mut late = Ground::new();
+    let absent = ["192.0.2.77:0", "[fd99::77]:0"].map(|address| address.parse().expect("one"));
+    let absent = absent.map(|address| bind::udp(address, false).expect("a socket"));
+    assert!(absent.each_ref().iter().all(|(_, away)| *away), "this machine has them");
+    late.udp = absent.map(|(fd, _)| UdpSocket::from(fd));
+    let sockets = late.udp.each_ref().map(|udp| udp.as_raw_fd() as u64);
+    refused(Who::Speaking, &late, source(sockets, [192, 0, 2, 1], [0xfd, 0x98]), &errors);
     let mark = control(libc::SOL_SOCKET, libc::SO_MARK, &7_u32.to_ne_bytes());
     let marked = vec![
         (libc::SYS_sendmmsg, vec![v4, one(loopback(9), 16, &mark), 1, NOW]),
