@@ -9,6 +9,7 @@ use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
+use common::jail::descriptors;
 use common::memory::holds;
 use common::sim::{Rig, Setup};
 use common::{DAEMON, need_root};
@@ -128,6 +129,14 @@ fn who_looks_names_up_has_no_right_and_no_key() {
     for set in ["CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"] {
         assert_eq!(field(set), ["0000000000000000"], "{set}");
     }
+    // The question, the answer, and nothing else but what it asks the server with; the key file is closed.
+    let open = descriptors(pid.parse().expect("a pid"));
+    let (standard, own): (Vec<_>, Vec<_>) = open.into_iter().partition(|(fd, _)| *fd <= 2);
+    let standard: Vec<String> = standard.into_iter().map(|(_, (target, _))| target).collect();
+    let memfd = |name: &str| format!("/memfd:{name} (deleted)");
+    assert_eq!(standard, [memfd("names"), memfd("addresses"), "/dev/null".to_owned()]);
+    let expected = |target: &str| target.starts_with("socket:") || target.ends_with("/hosts");
+    assert!(own.iter().all(|(_, (target, _))| expected(target)), "{own:?}");
     // What root's memory has, this one's has not: the search itself can find it.
     let waiting = until(&rig, "root", || {
         ours(&rig).into_iter().find(|(_, _, uid)| *uid == 0).map(|(_, pid, _)| pid)
