@@ -577,7 +577,11 @@ pub fn free_port() -> u16 {
     let one = || {
         let four = std::net::UdpSocket::bind("127.0.0.1:0").ok()?;
         let port = four.local_addr().ok()?.port();
-        std::net::UdpSocket::bind(("::1", port)).ok().map(|_| port)
+        match std::net::UdpSocket::bind(("::1", port)) {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => None,
+            // Or there is no IPv6.
+            _ => Some(port),
+        }
     };
     (0..100).find_map(|_| one()).expect("a port")
 }

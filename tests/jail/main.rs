@@ -4,6 +4,8 @@
 //!
 //! How each test fails: add `.any(SYS_openat)` to a list, swap two arguments of a rule, leave out
 //! `seccomp::install` or `confine` in one process; `prctl`'s `Is(0, …)` made `any` falls to the matrix only.
+//! Those of the network: add `.any(SYS_recvmsg)` to `monitor::filter::network`, leave out a flag or a descriptor there,
+//! or `IP_FREEBIND`'s end in `sys::bind`.
 #![cfg(target_arch = "x86_64")]
 #![allow(
     clippy::expect_used,

@@ -2,9 +2,9 @@
 //! and gets nowhere.
 
 use crate::common::jail::{Call, Outcome, Way, address, make, text};
-use crate::common::need_root;
+use crate::common::{need_root, skip};
 use crate::evil::refused;
-use crate::ground::Ground;
+use crate::ground::{Ground, six};
 use crate::run;
 use crate::who::Who;
 use nix::libc::{self, c_int, c_long, c_void};
@@ -228,6 +228,9 @@ fn what_a_speaker_may_send_goes_to_the_network_only() {
     if !need_root() {
         return;
     }
+    if !six() {
+        return skip("this machine has no ::1");
+    }
     let ground = Ground::new();
     let [v4, v6] = ground.udp.each_ref().map(|udp| udp.as_raw_fd() as u64);
     let place = ground.scratch.join("datagrams");
@@ -281,6 +284,9 @@ fn what_a_speaker_may_send_goes_to_the_network_only() {
 fn no_descriptor_leaves_by_udp() {
     if !need_root() {
         return;
+    }
+    if !six() {
+        return skip("this machine has no ::1");
     }
     let ground = Ground::new();
     let tty = ground.tty.as_raw_fd();
