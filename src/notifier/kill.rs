@@ -1,12 +1,19 @@
 //! `upsentry kill`: the last act of a halt. Needs root and nothing else: no daemon, nothing writable,
 //! no lock of anybody's.
 
+use std::fs::OpenOptions;
+use std::io::Read as _;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::time::Duration;
+
+use nix::libc::O_NOFOLLOW;
 
 use crate::config::wiring::{Status, Wiring};
 use crate::config::{Config, Kill, Ups, Watch};
 use crate::ipc::parting::Slaves;
+use crate::ipc::record::Record;
 use crate::notifier::{port, state};
 use crate::sys::text::show;
 use crate::sys::tty::{Lines, drive};
@@ -47,12 +54,21 @@ fn unserved(config: &Config) -> Option<&'static str> {
     if !config.is_master() {
         return None;
     }
-    match state::of_this_boot(&config.state_file).and_then(|record| record.slaves) {
+    match of_this_boot(&config.state_file).and_then(|record| record.slaves) {
         Some(Slaves::Served) => None,
         Some(Slaves::Missing) => Some("some slave did not say goodbye within `slave-wait'"),
         Some(Slaves::Waiting) => Some("the slaves were not told to shut down"),
         None => Some("what became of the slaves is not in the state file"),
     }
+}
+
+/// What a daemon of this boot has left in its state file; needs nothing but to read it.
+fn of_this_boot(path: &Path) -> Option<Record> {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).custom_flags(O_NOFOLLOW).open(path).ok()?;
+    let mut text = String::new();
+    file.take(state::LARGEST).read_to_string(&mut text).ok()?;
+    Record::read(&text, &state::current_boot()).ok()
 }
 
 fn one(config: &Config, ups: &Ups, unserved: Option<&str>) -> Result<u8, String> {

@@ -50,14 +50,6 @@ pub(super) fn plain(path: &Path) -> io::Result<File> {
     plain.then_some(file).ok_or_else(|| io::Error::other("is not a plain file of root's"))
 }
 
-/// What a daemon of this boot has left there; needs nothing but to read it.
-pub fn of_this_boot(path: &Path) -> Option<Record> {
-    let file = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW).open(path).ok()?;
-    let mut text = String::new();
-    file.take(LARGEST).read_to_string(&mut text).ok()?;
-    Record::read(&text, &current_boot()).ok()
-}
-
 impl StateFile {
     /// Opens, locks and preallocates it, and reads what this boot left in it.
     ///
