@@ -163,10 +163,10 @@ impl<'a> Net<'a> {
         let master = self.master.as_ref();
         let push = master.and_then(|master| master.next(now));
         let polls = remotes.iter().map(|remote| remote.slave.next());
-        let served = self.leaving.and(master).and_then(|master| match master.served(now) {
+        let served = match self.served(now) {
             Served::Wait(at) => Some(at),
             _ => None,
-        });
+        };
         let goodbye = self.leaving.map(|(at, _)| at.saturating_add(GOODBYE)).filter(|at| *at > now);
         polls.chain(push).chain(served).chain(goodbye).min()
     }
@@ -184,14 +184,19 @@ impl<'a> Net<'a> {
         }
     }
 
+    /// What slaves are waited for, if they were told to shut down.
+    fn served(&self, now: Duration) -> Served {
+        let told = self.leaving.is_some_and(|(_, call)| call == Call::Shutdown);
+        let master = self.master.as_ref().filter(|_| told);
+        master.map_or(Served::All, |master| master.served(now))
+    }
+
     /// After [`Net::leave`]: whether it may go.
     pub(super) fn parted(&self, now: Duration, remotes: &[Remote<'_>]) -> Option<Parted> {
-        let (left, call) = self.leaving?;
+        let (left, _) = self.leaving?;
         let masters = remotes.iter().filter(|remote| !remote.slave.gone()).count();
         let over = now.saturating_sub(left) >= GOODBYE;
-        let master = self.master.as_ref().filter(|_| call == Call::Shutdown);
-        let served = master.map_or(Served::All, |master| master.served(now));
-        match (served, masters) {
+        match (self.served(now), masters) {
             (Served::Wait(_), _) => None,
             (_, 1..) if !over => None,
             (Served::Missing(missing), _) => Some(Parted::Missing(missing)),

@@ -145,8 +145,7 @@ impl All {
     }
 
     /// If this machine goes down: has other machines told, and ends once they know. Only where there are any.
-    fn part(&mut self, time: Duration, cell: &Cell) {
-        let page = Page::read(|place| cell.view.get(place));
+    fn part(&mut self, time: Duration, page: Option<Page>, cell: &Cell) {
         let (Some(net), Some(call)) = (&mut self.net, page.and_then(|page| page.leave)) else {
             return;
         };
@@ -162,7 +161,7 @@ impl All {
     }
 
     /// Says how it is to whoever asks.
-    fn serve(&mut self, time: Duration, cell: &Cell) {
+    fn serve(&mut self, time: Duration, page: Option<Page>, cell: &Cell) {
         let Some(server) = &mut self.server else { return };
         let powers =
             self.lines.iter().map(Watched::ups).chain(self.remotes.iter().map(Remote::ups));
@@ -171,7 +170,7 @@ impl All {
         }
         let live = Live {
             about: &cell.about,
-            page: Page::read(|place| cell.view.get(place)),
+            page,
             lines: &self.lines,
             remotes: &self.remotes,
             tracks: &self.tracks,
@@ -210,8 +209,9 @@ fn watch(cell: &Cell, all: &mut All) -> ! {
             again = AGAIN.map(|delay| Some(time.saturating_add(delay)));
         }
         leave_if_gone(&mut gone_since, time, all.gone(), &cell.log);
-        all.part(time, cell);
-        all.serve(time, cell);
+        let page = Page::read(|place| cell.view.get(place));
+        all.part(time, page, cell);
+        all.serve(time, page, cell);
         // Sooner when an outage began since the last sign of life.
         let interval = alive_interval(all.calm());
         if time >= alive_at {
