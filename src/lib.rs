@@ -9,6 +9,7 @@
 //! | [`monitor`] | in the jail: the warden and the monitor | `ipc`, `config`, `status`, `sys` |
 //! | [`config`] | before the fork | nothing of ours |
 //! | [`fleet`] | what master and slaves say to each other; pure | `ipc` |
+//! | [`nut`] | what NUT's drivers and servers say; pure | `ipc` |
 //! | [`history`] | the history file's lines; pure | `ipc` |
 //! | [`status`] | `upsentry status`: what the jail says of itself, and the client | `ipc`, `config`, `sys` |
 //! | [`ipc`] | both sides of the pipe; pure | nothing of ours |
@@ -21,6 +22,7 @@ pub mod history;
 pub mod ipc;
 pub mod monitor;
 pub mod notifier;
+pub mod nut;
 pub mod status;
 pub mod sys;
 pub mod sysvinit;

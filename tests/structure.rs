@@ -10,15 +10,16 @@ use std::fs;
 use std::path::Path;
 
 /// Who may name whom; `main.rs` and `lib.rs` stand above all.
-const ARROWS: [(&str, &[&str]); 9] = [
-    ("config", &["config", "fleet"]),
+const ARROWS: [(&str, &[&str]); 10] = [
+    ("config", &["config", "fleet", "nut"]),
     ("fleet", &["fleet", "ipc"]),
+    ("nut", &["nut", "ipc"]),
     ("history", &["history", "ipc"]),
     ("ipc", &["ipc"]),
     ("status", &["status", "ipc", "config", "sys"]),
     ("sysvinit", &["sysvinit"]),
     ("sys", &["sys"]),
-    ("monitor", &["monitor", "ipc", "config", "fleet", "sys", "status"]),
+    ("monitor", &["monitor", "ipc", "config", "fleet", "nut", "sys", "status"]),
     ("notifier", &["notifier", "ipc", "sysvinit", "config", "fleet", "history", "sys"]),
 ];
 

@@ -8,6 +8,7 @@ use super::diagnostic::{Diagnostic, Severity, Span};
 use super::hazards::hazards;
 use super::hosts::Watched;
 use super::network;
+use super::nut::{NutSettings, UPS_CONF};
 use super::parse::{File, Section};
 use super::types::{
     Action, Condition, Config, Kill, Master, Outputs, PORT, Purpose, StatusSocket, Tell, Ups,
@@ -162,6 +163,8 @@ fn ups(own: &Section, defaults: &Section) -> Ups {
         blind_after: after("blind-after").unwrap_or(deadtime),
         power: power(layers),
         key: None,
+        nut: NutSettings::default(),
+        kill_command: Vec::new(),
     }
 }
 
@@ -200,6 +203,8 @@ fn remote(
         blind_after: after("blind-after").unwrap_or(deadtime),
         power,
         key: None,
+        nut: NutSettings::default(),
+        kill_command: Vec::new(),
     }
 }
 
@@ -281,6 +286,9 @@ fn machine(path: &Path, file: &File) -> Config {
         halt_time: time("halt-time").unwrap_or(Duration::from_secs(30)),
         status_socket: value!(machine, "status-socket", Value::StatusSocket)
             .unwrap_or_else(|| Some(StatusSocket::default())),
+        ups_conf: path_of("ups-conf").unwrap_or_else(|| PathBuf::from(UPS_CONF)),
+        state_path: PathBuf::new(),
+        host_sync: time("host-sync").unwrap_or(Duration::from_secs(15)),
         warnings: Vec::new(),
     }
 }

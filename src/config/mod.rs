@@ -22,6 +22,7 @@ mod hazards;
 mod hosts;
 mod links;
 mod network;
+mod nut;
 mod parse;
 pub mod places;
 pub mod route;
@@ -39,6 +40,7 @@ pub use diagnostic::{Diagnostic, Failure, Severity};
 pub use file::{find, open};
 pub use hazards::{Pulled, hazards, pulled};
 pub use links::describe_links;
+pub use nut::*;
 pub use screen::describe;
 pub use types::*;
 

@@ -171,7 +171,7 @@ fn shared(sections: &[&Section], config: &Config) -> Option<Diagnostic> {
     let own = |section| password(section).map(|(_, password)| password);
     let masters = sections.iter().zip(&config.ups).filter_map(|(section, ups)| match &ups.watch {
         Watch::Master(master) => Some((*section, master.host.as_str())),
-        Watch::Line(_) => None,
+        _ => None,
     });
     let all: Vec<_> = masters.collect();
     all.iter().enumerate().find_map(|(place, (section, host))| {

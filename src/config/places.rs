@@ -16,12 +16,9 @@ pub type Found = BTreeMap<String, Vec<IpAddr>>;
 /// A slave's name, and all its addresses; none: it does not resolve.
 pub type Slave = (String, Vec<IpAddr>);
 
-/// The names of masters, then of slaves; no literal addresses.
+/// The names of masters and NUT servers, then of slaves; no literal addresses.
 pub fn names<'a>(ups: impl Iterator<Item = &'a Ups>, slaves: &[SlaveHost]) -> Vec<String> {
-    let masters = ups.filter_map(|ups| match &ups.watch {
-        Watch::Master(master) => Some(master.host.clone()),
-        Watch::Line(_) => None,
-    });
+    let masters = ups.filter_map(|ups| ups.watch.host().map(str::to_owned));
     let slaves = slaves.iter().map(|slave| slave.name.clone());
     masters.chain(slaves).filter(|name| name.parse::<IpAddr>().is_err()).collect()
 }
@@ -57,15 +54,16 @@ pub fn addresses<'a>(found: &'a Found, name: &str) -> impl Iterator<Item = IpAdd
 }
 
 impl Config {
-    /// For each UPS all addresses of its master; none where it is a line.
+    /// For each UPS all addresses of its master or NUT server; none where no other machine is asked.
     #[must_use]
     pub fn masters(&self, found: &Found) -> Vec<Vec<SocketAddr>> {
-        let of = |ups: &Ups| match &ups.watch {
-            Watch::Line(_) => Vec::new(),
-            Watch::Master(master) => {
-                let all = addresses(found, &master.host);
-                all.map(|address| SocketAddr::new(address, self.port)).collect()
-            }
+        let of = |ups: &Ups| {
+            let port = match &ups.watch {
+                Watch::Server(server) => server.port,
+                _ => self.port,
+            };
+            let all = ups.watch.host().into_iter().flat_map(|host| addresses(found, host));
+            all.map(|address| SocketAddr::new(address, port)).collect()
         };
         self.ups.iter().map(of).collect()
     }

@@ -48,6 +48,7 @@ fn describe_ups(text: &mut String, ups: &Ups, config: &Config) {
     let device = match &ups.watch {
         Watch::Line(device) => device,
         Watch::Master(master) => return describe_remote(text, ups, master, config),
+        Watch::Driver(_) | Watch::Server(_) => return,
     };
     let cable = ups.model.map(|cable| format!(", {} (model {})", cable.title(), cable.name));
     let device = format!("{}{}", device.display(), cable.unwrap_or_default());

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::cables::{self, Cable};
+use super::nut::{NutDriver, NutServer, NutSettings};
 use crate::fleet::keys::Key;
 
 /// One input line of a serial port, from the computer's side.
@@ -57,6 +58,10 @@ pub enum Watch {
     Line(PathBuf),
     /// Another machine's upsentry, asked over UDP.
     Master(Master),
+    /// A driver of NUT's on this machine, through its socket.
+    Driver(NutDriver),
+    /// A server of NUT's, on this machine or another.
+    Server(NutServer),
 }
 
 impl fmt::Display for Watch {
@@ -64,6 +69,20 @@ impl fmt::Display for Watch {
         match self {
             Watch::Line(path) => path.display().fmt(f),
             Watch::Master(master) => f.write_str(&master.host),
+            Watch::Driver(driver) => write!(f, "driver:{}", driver.name),
+            Watch::Server(server) => server.fmt(f),
+        }
+    }
+}
+
+impl Watch {
+    /// The machine that is asked, a name to look up or an address; `None`: nothing is asked over the network.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        match self {
+            Watch::Line(_) | Watch::Driver(_) => None,
+            Watch::Master(master) => Some(&master.host),
+            Watch::Server(server) => Some(&server.host),
         }
     }
 }
@@ -123,6 +142,10 @@ pub struct Ups {
     pub power: u32,
     /// Of its own `password`, else of the defaults'; `None`: there is none.
     pub key: Option<Key>,
+    /// What is said of a UPS that NUT watches; the defaults for any other.
+    pub nut: NutSettings,
+    /// What `-k` runs to cut the load, absolute path first; empty: nothing was written.
+    pub kill_command: Vec<String>,
 }
 
 /// How init hears of it.
@@ -270,6 +293,12 @@ pub struct Config {
     pub halt_time: Duration,
     /// `None`: no status is served.
     pub status_socket: Option<StatusSocket>,
+    /// NUT's list of UPSs. Default [`UPS_CONF`](super::UPS_CONF).
+    pub ups_conf: PathBuf,
+    /// Where NUT's drivers have their sockets; empty: none is watched, or ups.conf was not read.
+    pub state_path: PathBuf,
+    /// As a primary: how long the others that are logged in are waited for. Default 15 s.
+    pub host_sync: Duration,
     /// Things to say that do not stop a start, already formatted as `FILE:LINE:COLUMN: warning: …`.
     pub warnings: Vec<String>,
 }
@@ -279,13 +308,13 @@ pub struct Config {
 pub const PORT: u16 = 4386;
 
 impl Config {
-    /// Tells other machines: it has slaves, or a line to tell of, an address to listen on, and a key that
+    /// Tells other machines: it has slaves, or a UPS of its own to tell of, an address to listen on, and a key that
     /// proves who may ask.
     #[must_use]
     pub fn is_master(&self) -> bool {
         let serves = self.listen.iter().any(|listen| !is_group(listen.address));
-        let line = self.ups.iter().any(|ups| matches!(ups.watch, Watch::Line(_)));
-        !self.slaves.is_empty() || (line && serves && self.has_key())
+        let own = self.ups.iter().any(|ups| !matches!(ups.watch, Watch::Master(_)));
+        !self.slaves.is_empty() || (own && serves && self.has_key())
     }
 
     /// Slaves can prove that they may ask.
@@ -303,10 +332,10 @@ impl Config {
         files.chain(password).cloned().collect()
     }
 
-    /// Forgets all keys: they are the jail's, and no other process has a use for them.
+    /// Forgets all keys and passwords: they are the jail's, and no other process has a use for them.
     pub fn forget_keys(&mut self) {
         self.fleet_key = None;
-        self.ups.iter_mut().for_each(|ups| ups.key = None);
+        self.ups.iter_mut().for_each(|ups| (ups.key, ups.nut.login) = (None, None));
     }
 
     /// Speaks to other machines at all.

@@ -122,14 +122,14 @@ impl Opened {
         found
     }
 
-    /// Asks again for the names of masters that have no address; true: one has some.
+    /// Asks again for the names of masters and servers that have no address; true: one has some.
     fn try_names(
         &mut self,
         config: &Config,
         question: &mut Option<Question>,
         loud: Option<Duration>,
     ) -> std::io::Result<bool> {
-        let missing = self.absent(config).filter(|ups| matches!(ups.watch, Watch::Master(_)));
+        let missing = self.absent(config).filter(|ups| ups.watch.host().is_some());
         let missing: Vec<&Ups> = missing.collect();
         for ups in &missing {
             remind(ups, &"the name does not resolve", loud);

@@ -103,7 +103,7 @@ fn assemble(config: &Config, opened: Opened, forked: Forked) -> Parent {
         farewell: Farewell {
             title,
             wait: config.speaks().then_some(config.slave_wait),
-            lines: config.ups.iter().map(|ups| matches!(ups.watch, Watch::Line(_))).collect(),
+            lines: config.ups.iter().map(|ups| !matches!(ups.watch, Watch::Master(_))).collect(),
             until: None,
         },
         pid_file: forked.pid_file,

@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::config::places::{self, Found, addresses};
 use crate::config::{self, Action, Config, UserSpec, Via, Watch};
 use crate::notifier::doubts::doubts;
-use crate::notifier::names::{self, Question};
+use crate::notifier::names;
 use crate::notifier::via::{self, Init, Route};
 use crate::notifier::{open, users};
 use crate::sysvinit::inittab;
@@ -166,20 +166,12 @@ fn jail(config: &Config) -> String {
 fn links(remarks: &mut Vec<String>, config: &Config) -> String {
     let path = config.path.display();
     let names = places::names(config.ups.iter(), &config.slaves);
-    let asked = if names.is_empty() {
-        Ok(Found::new())
-    } else {
-        names::ask(names).and_then(Question::wait)
-    };
-    let found = asked.unwrap_or_else(|error| {
+    let found = names::find(names).unwrap_or_else(|error| {
         remarks.push(format!("{path}: warning: looking up names: {error}"));
         Found::new()
     });
-    let masters = config.ups.iter().filter_map(|ups| match &ups.watch {
-        Watch::Master(master) => Some((ups.watch_line, &master.host)),
-        Watch::Line(_) => None,
-    });
-    let slaves = config.slaves.iter().map(|slave| (slave.line, &slave.name));
+    let masters = config.ups.iter().filter_map(|ups| Some((ups.watch_line, ups.watch.host()?)));
+    let slaves = config.slaves.iter().map(|slave| (slave.line, slave.name.as_str()));
     let mut silent =
         masters.chain(slaves).filter(|(_, name)| addresses(&found, name).next().is_none());
     for (line, name) in silent.by_ref().take(MOST_SILENT) {

@@ -17,7 +17,7 @@ pub(super) struct Farewell {
     pub(super) title: Option<File>,
     /// `slave-wait`; `None`: this machine speaks to no other.
     pub(super) wait: Option<Duration>,
-    /// Beside the UPSs: it is a line of this machine.
+    /// Beside the UPSs: this machine itself knows of it, not from a master.
     pub(super) lines: Vec<bool>,
     /// The monitor was told; it ends by itself, or then.
     pub(super) until: Option<Duration>,

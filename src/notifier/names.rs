@@ -55,6 +55,14 @@ pub(super) fn ask(names: Vec<String>) -> io::Result<Question> {
     }
 }
 
+/// Waits for all addresses of these names.
+///
+/// # Errors
+/// The kernel refuses.
+pub(super) fn find(names: Vec<String>) -> io::Result<Found> {
+    if names.is_empty() { Ok(Found::new()) } else { ask(names)?.wait() }
+}
+
 /// The child: gives up every right, then becomes the program that looks the names up.
 fn resolve(mut question: &File, answer: &File, names: usize) -> Result<Infallible, String> {
     question.rewind().map_err(|error| format!("rewind: {error}"))?;
@@ -92,7 +100,7 @@ impl Question {
     ///
     /// # Errors
     /// The kernel refuses.
-    pub(super) fn wait(mut self) -> io::Result<Found> {
+    fn wait(mut self) -> io::Result<Found> {
         loop {
             if let Some(found) = self.poll()? {
                 return Ok(found);

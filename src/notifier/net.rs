@@ -23,7 +23,7 @@ use crate::config::places::{self, Found};
 use crate::config::{Config, Listen, StatusSocket, Watch};
 use crate::fleet::keys::Key;
 use crate::notifier::logging::{NOTICE, say};
-use crate::notifier::names::{self, Question};
+use crate::notifier::names;
 use crate::notifier::users;
 use crate::sys::{bind, process};
 
@@ -43,8 +43,8 @@ pub struct Net {
     pub slaves: Vec<(String, Vec<IpAddr>)>,
     /// `slave` lines that are a broadcast or multicast address.
     pub groups: Vec<SocketAddr>,
-    /// For each UPS of the configuration all addresses of its master; empty where it is a line, or where the
-    /// name does not resolve now.
+    /// For each UPS of the configuration all addresses of its master or NUT server; empty where there is none,
+    /// or where the name does not resolve now.
     pub masters: Vec<Vec<SocketAddr>>,
     /// Of the key files, in their order.
     pub keys: Vec<Key>,
@@ -69,15 +69,13 @@ impl Net {
             net.status = status(socket).map_err(|why| net.doubts.push(refused(why))).ok();
         }
         net.masters = config.ups.iter().map(|_| Vec::new()).collect();
-        if !config.speaks() {
-            return Ok(net);
+        if config.speaks() {
+            let keys = config.key_files.iter().map(|path| key(path));
+            net.keys = keys.collect::<Result<_, _>>()?;
+            net.sockets(config)?;
         }
-        let keys = config.key_files.iter().map(|path| key(path));
-        net.keys = keys.collect::<Result<_, _>>()?;
-        net.sockets(config)?;
-        let asked = names::ask(places::names(config.ups.iter(), &config.slaves));
-        let asked = asked.and_then(Question::wait);
-        let found = asked.map_err(|error| format!("looking up names: {error}"))?;
+        let found = names::find(places::names(config.ups.iter(), &config.slaves));
+        let found = found.map_err(|error| format!("looking up names: {error}"))?;
         net.find_masters(config, &found);
         (net.slaves, net.groups) = config.hosts(&found, bind::is_group);
         net.doubts.extend(places::unresolved(&net.slaves));

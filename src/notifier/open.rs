@@ -149,7 +149,9 @@ impl Opened {
         let all = config.ups.iter().zip(self.ttys.iter().zip(&self.net.masters));
         let absent = all.filter(|(ups, (tty, master))| match ups.watch {
             Watch::Line(_) => tty.is_none(),
-            Watch::Master(_) => master.is_empty(),
+            Watch::Master(_) | Watch::Server(_) => master.is_empty(),
+            // Its socket may come at any time; the jail looks for that itself.
+            Watch::Driver(_) => false,
         });
         absent.map(|(ups, _)| ups)
     }
@@ -158,10 +160,10 @@ impl Opened {
     pub(super) fn away(&self, config: &Config) -> Vec<String> {
         let line = |ups: &Ups| {
             let lost = match ups.watch {
-                Watch::Line(_) => "no such device now; it counts as lost",
-                Watch::Master(_) => "the name does not resolve now; it counts as lost",
+                Watch::Line(_) => "no such device",
+                _ => "the name does not resolve",
             };
-            format!("{}: {}: {lost}", ups.name, ups.watch)
+            format!("{}: {}: {lost} now; it counts as lost", ups.name, ups.watch)
         };
         self.absent(config).map(line).collect()
     }

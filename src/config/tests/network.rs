@@ -22,7 +22,7 @@ fn key_of(password: &str) -> Option<Key> {
 fn master(config: &Config, at: usize) -> Master {
     match &config.ups[at].watch {
         Watch::Master(master) => master.clone(),
-        Watch::Line(path) => panic!("{}", path.display()),
+        other => panic!("{other}"),
     }
 }
 

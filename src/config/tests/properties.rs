@@ -89,6 +89,7 @@ fn print(ups: &Ups) -> String {
         Watch::Line(device) => format!("watch \"{}\"\n", device.display()),
         Watch::Master(Master { host, or_only: true, .. }) => format!("watch {host}\n"),
         Watch::Master(Master { host, ups, .. }) => format!("watch master:{host}/{ups}\n"),
+        other @ (Watch::Driver(_) | Watch::Server(_)) => format!("watch {other}\n"),
     };
     for (name, lines) in [("fail", &ups.fail), ("low", &ups.low), ("sense", &ups.sense)] {
         if !lines.is_empty() {
