@@ -13,3 +13,5 @@ impl core::fmt::Debug for Secret {
         f.write_str("Secret")
     }
 }
+mod stub;
+pub use stub::*;
