@@ -11,6 +11,8 @@ pub mod lists;
 pub mod machine;
 pub mod memory;
 pub mod net;
+pub mod nut;
+pub mod nut_cert;
 pub mod sim;
 
 use std::fs::OpenOptions;
