@@ -13,6 +13,7 @@ pub mod memory;
 pub mod net;
 pub mod nut;
 pub mod nut_cert;
+pub mod nut_fake;
 pub mod sim;
 
 use std::fs::OpenOptions;

@@ -315,21 +315,46 @@ impl Nut {
         TcpStream::connect(("127.0.0.1", self.port)).expect("upsd")
     }
 
-    /// Another primary: sets FSD on a UPS, as `upsmon` does, and stays nowhere.
+    /// Another primary: sets FSD on a UPS, as `upsmon` does, and goes.
     pub fn force(&self, name: &str) {
+        self.client(&[format!("PRIMARY {name}"), format!("FSD {name}")]);
+    }
+
+    /// Another secondary, that stays until it is dropped and follows nobody.
+    pub fn login(&self, name: &str) -> TcpStream {
+        self.client(&[format!("LOGIN {name}")])
+    }
+
+    /// A client of upsd's that may do things, and does these.
+    fn client(&self, lines: &[String]) -> TcpStream {
         let mut stream = self.connect();
         let mut answers = BufReader::new(stream.try_clone().expect("a socket"));
-        let words = [
-            format!("USERNAME {USER}"),
-            format!("PASSWORD {PASSWORD}"),
-            format!("PRIMARY {name}"),
-            format!("FSD {name}"),
-        ];
-        for line in words {
+        let proof = [format!("USERNAME {USER}"), format!("PASSWORD {PASSWORD}")];
+        for line in proof.iter().chain(lines) {
             stream.write_all(format!("{line}\n").as_bytes()).expect("upsd");
             let mut answer = String::new();
             answers.read_line(&mut answer).expect("upsd");
             assert!(answer.starts_with("OK"), "{line}: {answer}");
+        }
+        stream
+    }
+
+    /// Clients that are logged in.
+    pub fn logins(&self, name: &str) -> usize {
+        let mut stream = self.connect();
+        stream.write_all(format!("GET NUMLOGINS {name}\n").as_bytes()).expect("upsd");
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer).expect("upsd");
+        let number = answer.trim().rsplit(' ').next().and_then(|number| number.parse().ok());
+        number.unwrap_or_else(|| panic!("{answer}"))
+    }
+
+    /// Waits until so many are.
+    pub fn wait_logins(&self, name: &str, count: usize) {
+        let end = Instant::now() + LONG;
+        while self.logins(name) != count {
+            assert!(Instant::now() < end, "not {count} clients: {}", self.story());
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 
@@ -428,6 +453,11 @@ impl Upsmon {
     /// Whether it has run its shutdown command.
     pub fn shut_down(&self) -> bool {
         self.marker.exists()
+    }
+
+    /// Tells it to shut down, UPS or no UPS, as `upsmon -c fsd` does.
+    pub fn force(&self) {
+        below(self.process.child.id()).into_iter().for_each(|pid| send(pid, Signal::SIGUSR1));
     }
 
     /// Waits until it has.

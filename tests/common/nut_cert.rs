@@ -51,6 +51,11 @@ impl Certificate {
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// Removes it, where it lies in nobody's directory.
+    pub fn remove(self) {
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+
     /// Lines of upsd.conf.
     pub fn directives(&self) -> String {
         format!("CERTPATH {}\nCERTIDENT {NAME} {LOCK}\n", self.dir.display())

@@ -4,9 +4,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+use common::init::SysvInit;
 use common::nut::{GROUP, Generic, Nut, OWNER, need_nut};
+use common::nut_fake::Fake;
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 #[test]
 fn upsc_sees_what_is_set_live() {
@@ -130,4 +134,40 @@ fn upsd_speaks_tls_where_it_has_a_certificate() {
         nut.wait_status("dummy", "OL");
         assert_eq!(nut.story().contains("SSL handshake done successfully"), secure);
     }
+}
+
+/// The liar of `tests/nut/hostile.rs` can also be honest.
+#[test]
+fn upsd_believes_a_socket_of_ours() {
+    if !need_nut() {
+        return;
+    }
+    let nut = Nut::new(&["dummy"]);
+    let fake = Fake::new(&nut, "dummy", "OL");
+    let _upsd = nut.upsd();
+    fake.wait_asked(1);
+    nut.wait_status("dummy", "OL");
+    fake.status("OB");
+    nut.wait_status("dummy", "OB");
+    fake.hang_up();
+    fake.wait_asked(2);
+    nut.wait_status("dummy", "OL");
+}
+
+/// Behind a machine of its own: upsd and its clients are in that machine's network, the driver's socket is a file.
+#[test]
+fn upsd_runs_in_the_network_of_another_machine() {
+    if !need_nut() {
+        return;
+    }
+    let Some(mut rig) = SysvInit::boot("") else { return };
+    assert_eq!(rig.run("ip link set lo up").status, 0, "{}", rig.story());
+    let net = PathBuf::from(format!("/proc/{}/ns/net", rig.init().pid));
+    let nut = Nut::new(&["dummy"]).inside(&net);
+    let _driver = nut.driver("dummy");
+    let _upsd = nut.upsd();
+    nut.wait_status("dummy", "OL");
+    assert!(TcpStream::connect(("127.0.0.1", nut.port())).is_err());
+    let seen = rig.run(&format!("test -e {}", nut.state().join("dummy-ups-dummy").display()));
+    assert_eq!(seen.status, 0, "{}", rig.story());
 }
