@@ -5,6 +5,7 @@ mod grammar;
 mod loading;
 mod machine;
 mod network;
+mod nut;
 mod places;
 mod properties;
 mod wiring;
