@@ -13,10 +13,12 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+pub mod accounts;
 pub mod cables;
 mod check;
 mod diagnostic;
 mod directives;
+pub mod drivers;
 mod file;
 mod fits;
 mod hazards;
@@ -41,7 +43,7 @@ mod words;
 use crate::fleet::keys::Key;
 
 pub use diagnostic::{Diagnostic, Failure, Severity};
-pub use file::{find, open};
+pub use file::{find, open, open_plain};
 pub use hazards::{Pulled, hazards, pulled};
 pub use links::describe_links;
 pub use nut::*;

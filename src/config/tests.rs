@@ -1,6 +1,7 @@
 //! Each rule by its own example; then what must hold of any text.
 
 mod cables;
+mod drivers;
 mod grammar;
 mod loading;
 mod machine;

@@ -8,7 +8,7 @@ use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use nix::unistd::{ForkResult, Uid, pipe2, setsid};
+use nix::unistd::{ForkResult, Gid, Uid, pipe2, setsid};
 
 use crate::config::{Config, Via};
 use crate::notifier::absent::{self, Part};
@@ -154,7 +154,7 @@ fn hand(config: &mut Config, opened: &mut Opened) -> Result<Option<OwnedFd>, Str
         Via::Signal => Some(open::powerstatus(&config.powerstatus)?),
         Via::Initctl | Via::Command => None,
     };
-    let halt = if route.halt.is_empty() { None } else { Some(open::halt(&route.halt)?) };
+    let halt = if route.halt.is_empty() { None } else { Some(open::command("halt", &route.halt)?) };
     let (ours, theirs) = pair()?;
     if let ForkResult::Parent { .. } = raw::fork().map_err(at("fork"))? {
         return Ok(Some(ours));
@@ -225,8 +225,8 @@ fn fork_warden(
                     notices,
                     null,
                     root: config.chroot.clone(),
-                    uid: opened.users.monitor.uid,
-                    gid: opened.users.monitor.gid,
+                    uid: Uid::from_raw(opened.users.monitor.uid),
+                    gid: Gid::from_raw(opened.users.monitor.gid),
                 },
             },
         ),
@@ -273,8 +273,8 @@ fn drop_root(
     let walls = Walls {
         keep: &keep,
         root: Some(&config.chroot),
-        uid: users.notifier.uid,
-        gid: users.notifier.gid,
+        uid: Uid::from_raw(users.notifier.uid),
+        gid: Gid::from_raw(users.notifier.gid),
         file_size: 1 << 20,
         memory: MEMORY,
         scoped: true,

@@ -1,6 +1,7 @@
 //! What NUT's programs say: pure, no I/O.
 
 pub mod flags;
+pub mod ups_conf;
 
 use serde::{Deserialize, Serialize};
 
