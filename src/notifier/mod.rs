@@ -4,6 +4,7 @@
 mod absent;
 mod begin;
 pub mod check;
+mod check_nut;
 mod chronicle;
 mod doubts;
 mod entry;
