@@ -10,6 +10,7 @@
 //! | [`config`] | before the fork | nothing of ours |
 //! | [`fleet`] | what master and slaves say to each other; pure | `ipc` |
 //! | [`history`] | the history file's lines; pure | `ipc` |
+//! | [`nut`] | the words, files and sockets of Network UPS Tools; pure | `ipc` |
 //! | [`status`] | `upsentry status`: what the jail says of itself, and the client | `ipc`, `config`, `sys` |
 //! | [`ipc`] | both sides of the pipe; pure | nothing of ours |
 //! | [`sysvinit`] | init's formats; pure | nothing of ours |
@@ -21,6 +22,7 @@ pub mod history;
 pub mod ipc;
 pub mod monitor;
 pub mod notifier;
+pub mod nut;
 pub mod status;
 pub mod sys;
 pub mod sysvinit;

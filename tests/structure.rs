@@ -10,11 +10,12 @@ use std::fs;
 use std::path::Path;
 
 /// Who may name whom; `main.rs` and `lib.rs` stand above all.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("config", &["config", "fleet"]),
     ("fleet", &["fleet", "ipc"]),
     ("history", &["history", "ipc"]),
     ("ipc", &["ipc"]),
+    ("nut", &["nut", "ipc"]),
     ("status", &["status", "ipc", "config", "sys"]),
     ("sysvinit", &["sysvinit"]),
     ("sys", &["sys"]),
