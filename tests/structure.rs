@@ -13,9 +13,9 @@ use std::path::Path;
 const ARROWS: [(&str, &[&str]); 10] = [
     ("config", &["config", "fleet", "nut"]),
     ("fleet", &["fleet", "ipc"]),
-    ("nut", &["nut", "ipc"]),
     ("history", &["history", "ipc"]),
     ("ipc", &["ipc"]),
+    ("nut", &["nut", "ipc"]),
     ("status", &["status", "ipc", "config", "sys"]),
     ("sysvinit", &["sysvinit"]),
     ("sys", &["sys"]),

@@ -41,7 +41,7 @@ pub(super) fn key_files(machine: &Section) -> impl Iterator<Item = &PathBuf> {
 
 pub(super) fn password(section: &Section) -> Option<(&Entry, &str)> {
     section.all("password").find_map(|entry| match &entry.value {
-        Value::Secret(password) => Some((entry, password.0.as_str())),
+        Value::Secret(password) => Some((entry, password.expose())),
         _ => None,
     })
 }

@@ -138,7 +138,7 @@ impl<'a> Line<'a> {
                     return Err(self.word.error(message));
                 }
                 let words: Vec<&str> = self.arguments.iter().map(|word| &*word.text).collect();
-                Value::Secret(Secret(words.join(" ")))
+                Value::Secret(Secret::new(words.join(" ")))
             }
             Kind::Bare => match self.arguments {
                 [] => Value::Said,

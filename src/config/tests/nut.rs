@@ -119,7 +119,7 @@ fn what_is_said_of_a_server() {
     let [a, b, c] = &config.ups[..] else { panic!("{config:?}") };
     let treat = Treat { off: Meaning::Low, bypass: Meaning::Lost, alarm: Meaning::Ignore };
     assert_eq!((a.nut.poll, a.nut.primary, a.nut.treat), (ms(500), true, treat));
-    assert_eq!(a.nut.login, Some(Secret("geheim".to_owned())));
+    assert_eq!(a.nut.login, Some(Secret::new("geheim".to_owned())));
     assert_eq!(a.nut.ca_file.as_deref(), Some(Path::new("/ca.pem")));
     let pin = a.nut.pin.unwrap();
     assert_eq!((pin[0], pin[1], pin[15], pin[31]), (0, 0x11, 0xff, 0xff));
@@ -142,7 +142,7 @@ fn what_is_said_of_a_server() {
 #[test]
 fn whose_password_it_is() {
     let config = good("watch nut://me@localhost/a\npassword p\nneed 1\nups b\nwatch nut://h/b\n");
-    assert_eq!(config.ups[0].nut.login, Some(Secret("p".to_owned())));
+    assert_eq!(config.ups[0].nut.login, Some(Secret::new("p".to_owned())));
     assert_eq!(config.ups[1].nut.login, None);
     assert!(!config.fleet_password);
     let config = good("password p\nups b\nwatch nut://h/b\n");
