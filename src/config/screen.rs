@@ -69,7 +69,7 @@ fn describe_ups(text: &mut String, ups: &Ups, config: &Config) {
         }
     };
     let kill = match (ups.kill, ups.kill_command.as_slice()) {
-        (Some(kill), _) => format!("{}, held {}", upper(&kill.to_string()), time(config.kill_hold)),
+        (Some(kill), _) => format!("{}, held {}", kill.upper(), time(config.kill_hold)),
         (None, []) => "none".to_owned(),
         (None, words) => format!("runs {}", words.join(" ")),
     };

@@ -418,6 +418,14 @@ impl fmt::Display for Kill {
     }
 }
 
+impl Kill {
+    /// As the lines stand on a connector: `DTR 1 RTS 0 break`.
+    #[must_use]
+    pub fn upper(&self) -> String {
+        self.to_string().to_uppercase().replace("BREAK", "break")
+    }
+}
+
 /// Conditions in the words of the file: `cts 0 dcd 1`.
 #[must_use]
 pub fn words(conditions: &[Condition]) -> String {

@@ -13,6 +13,7 @@ pub mod filter;
 mod hand;
 pub mod keygen;
 pub mod kill;
+mod kill_command;
 mod link;
 pub mod logging;
 mod names;

@@ -24,7 +24,7 @@ pub const PRIVILEGED: [&str; 14] = [
 ];
 
 /// What runs as root in `-k`, with the port of the above.
-pub const KILL: &str = "src/notifier/kill.rs";
+pub const KILL: [&str; 2] = ["src/notifier/kill.rs", "src/notifier/kill_command.rs"];
 
 /// What of `src/notifier` runs only after the drop (`filter`: the lists of system calls, made when all else is
 /// given up), in a program without rights (`resolver`), or needs no privilege (`check`, `check_nut`, `keygen`).
