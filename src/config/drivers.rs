@@ -13,6 +13,8 @@ use crate::nut::ups_conf::{self, Section, UpsConf};
 const MOST_SHOWN: usize = 16;
 /// Where distributions and NUT itself put drivers.
 const HOMES: [&str; 4] = ["/lib/nut", "/usr/lib/nut", "/usr/libexec/nut", "/usr/local/ups/bin"];
+/// Where the jail sees the drivers' sockets.
+const IN_JAIL: &str = "/nut";
 /// No path of ours or NUT's is longer.
 const LONGEST_PATH: usize = 255;
 
@@ -91,7 +93,7 @@ fn usable(section: &Section) -> Result<(String, String), (usize, String)> {
     match section.driver.as_deref() {
         None | Some("") => wrong("has no `driver'"),
         Some(driver) if driver.contains('/') => wrong("has a `driver' with a `/' in its name"),
-        Some(driver) if ups_conf::socket_name(driver, &section.name).is_none() => {
+        Some(driver) if ups_conf::socket_name(IN_JAIL, driver, &section.name).is_none() => {
             wrong("and its `driver' are too long for the name of a socket")
         }
         Some(driver) => Ok((section.name.clone(), driver.to_owned())),

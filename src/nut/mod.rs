@@ -5,6 +5,7 @@
 //! allocates but [`ups_conf`], which runs before the jail: whoever is at the other end is hostile, and gets no more
 //! than the fixed arrays. What is said of NUT was read from its source (2.8.0 and later) or seen of its programs.
 
+pub mod ask;
 pub mod driver;
 pub mod flags;
 pub mod known;
