@@ -11,6 +11,7 @@ mod datagrams;
 mod event;
 mod fleet;
 mod measure;
+mod nut;
 #[path = "../../common/sim.rs"]
 #[allow(dead_code)]
 mod sim;
@@ -52,16 +53,17 @@ const NOTES: &str = "\
 Latency: from the line's change in the simulator to its reading the request; the loop is one process that
 waits, reads the lines and writes the request; in two processes, the first passes a frame by a pipe and does
 nothing else, and the second writes the request. All three in turn, under the same simulator. PSS depends
-on what else on this machine uses the C library. A wake-up is a voluntary context switch of any thread; a
+on what else on this machine uses the C library. A driver's SETINFO counts from just before it is written. A wake-up is a voluntary context switch of any thread; a
 reading of the lines is one more here than on a real port, because the simulator answers it.
 (1) Without blanks, comments and tests: all of src/notifier that runs before the drop, the hand, finding and
 opening the configuration (a child without rights reads it). Listed in tests/structure/count.rs.";
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     ("latency", measure::latency),
     ("rest", measure::at_rest),
     ("datagrams", datagrams::rows),
     ("fleet", fleet::rows),
+    ("nut", nut::rows),
     ("source", source::rows),
 ];
 
