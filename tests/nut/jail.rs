@@ -101,7 +101,7 @@ fn same(one: &fs::Metadata, other: &Path) -> bool {
 }
 
 fn count(kinds: &[&str], wanted: &str) -> usize {
-    kinds.iter().filter(|kind| *kind == wanted).count()
+    kinds.iter().filter(|kind| **kind == wanted).count()
 }
 
 #[test]
