@@ -6,12 +6,12 @@
 #[path = "../../structure/count.rs"]
 mod count;
 mod datagrams;
+mod driver;
 #[path = "../../common/event.rs"]
 #[allow(dead_code)]
 mod event;
 mod fleet;
 mod measure;
-mod nut;
 #[path = "../../common/sim.rs"]
 #[allow(dead_code)]
 mod sim;
@@ -53,21 +53,28 @@ const NOTES: &str = "\
 Latency: from the line's change in the simulator to its reading the request; the loop is one process that
 waits, reads the lines and writes the request; in two processes, the first passes a frame by a pipe and does
 nothing else, and the second writes the request. All three in turn, under the same simulator. PSS depends
-on what else on this machine uses the C library. A driver's SETINFO counts from just before it is written. A wake-up is a voluntary context switch of any thread; a
+on what else on this machine uses the C library. A wake-up is a voluntary context switch of any thread; a
 reading of the lines is one more here than on a real port, because the simulator answers it.
 (1) Without blanks, comments and tests: all of src/notifier that runs before the drop, the hand, finding and
 opening the configuration (a child without rights reads it). Listed in tests/structure/count.rs.";
 
 const PARTS: [Part; 6] = [
     ("latency", measure::latency),
+    ("driver", driver::rows),
     ("rest", measure::at_rest),
     ("datagrams", datagrams::rows),
     ("fleet", fleet::rows),
-    ("nut", nut::rows),
     ("source", source::rows),
 ];
 
 fn main() -> ExitCode {
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    if let [word, socket, fifo] = words.as_slice() {
+        if word == driver::LOOP {
+            driver::bare(socket.as_ref(), fifo.as_ref());
+            return ExitCode::SUCCESS;
+        }
+    }
     if std::env::var_os("UPSIM").is_none() {
         // The rig would have cargo build one; the release build of it lies here.
         let own = std::env::current_exe().expect("our own path");
