@@ -19,7 +19,7 @@ use crate::monitor::sync::Primary;
 use crate::monitor::told::Told;
 use crate::monitor::upstream::Upstream;
 use crate::monitor::voice::Voice;
-use crate::nut::flags::{Flags, Seen, judge};
+use crate::nut::flags::{Flags, Seen, Verdict, judge};
 use crate::nut::known::{Known, lost_at};
 use crate::nut::values::Values;
 
@@ -77,8 +77,8 @@ pub(super) struct Asked<'a> {
     plan: &'a Fed,
     link: Link<'a>,
     told: Told<'a>,
-    /// What the last status that was fresh meant.
-    power: Option<Power>,
+    /// What the last status came to.
+    verdict: Verdict,
     /// The status that was last looked at.
     seen: Option<Seen>,
     /// By NUT's names, as slaves hear of it.
@@ -94,7 +94,7 @@ impl<'a> Asked<'a> {
     ) -> Asked<'a> {
         let told = Told::new(&plan.name, plan.feeds, plan.settings, memory, now);
         let variables = [("ups.status", "")];
-        Asked { plan, link, told, power: None, seen: None, variables }
+        Asked { plan, link, told, verdict: Verdict::default(), seen: None, variables }
     }
 
     /// Takes what has come, says what follows from each change of it and from the time that passed, and asks.
@@ -197,7 +197,7 @@ impl<'a> Asked<'a> {
 
     /// What is known is believed until then.
     fn lost_at(&self) -> Option<Duration> {
-        let battery = matches!(self.power, Some(Power::Battery | Power::Low));
+        let battery = matches!(self.verdict.power, Some(Power::Battery | Power::Low));
         lost_at(&self.link.of().known(), self.plan.deadtime, battery)
     }
 
@@ -205,8 +205,8 @@ impl<'a> Asked<'a> {
     fn status(&mut self, now: Duration) -> Option<Status> {
         let known = self.link.of().known();
         let seen = known.seen?;
-        let verdict = judge(seen, self.plan.treat, self.power);
-        self.power = verdict.power;
+        let verdict = judge(seen, self.plan.treat, self.verdict.line);
+        self.verdict = verdict;
         if verdict.lost || self.lost_at().is_none_or(|at| now >= at) {
             return Some(Status::Lost);
         }
@@ -220,7 +220,6 @@ impl<'a> Asked<'a> {
     /// What a status says beside the power is for people.
     fn notice(&mut self, voice: &Voice<'_>) {
         let seen = self.link.of().known().seen;
-        let notable = |seen: Option<Seen>| seen.map_or(Flags::default(), Seen::notable);
         if notable(seen) != notable(self.seen) {
             let name = &self.plan.name;
             let alarm = self.link.of().values().get("ups.alarm").unwrap_or_default();
@@ -231,6 +230,14 @@ impl<'a> Asked<'a> {
         }
         self.seen = seen;
     }
+}
+
+/// What a status says beside what becomes an event.
+fn notable(seen: Option<Seen>) -> Flags {
+    let Some(seen) = seen else { return Flags::NONE };
+    let usual = Flags::OL.with(Flags::OB).with(Flags::CHRG).with(Flags::DISCHRG);
+    let usual = if seen.on_battery() { usual.with(Flags::LB) } else { usual };
+    seen.flags.without(usual)
 }
 
 /// Why an event is told, for the log.

@@ -36,7 +36,7 @@ impl<'a> Local<'a> {
         numbers: &'a [RawFd],
         deadtime: Duration,
     ) -> Local<'a> {
-        let driver = Driver::new(Settings { deadtime, wanted: Vec::new() });
+        let driver = Driver::new(&Settings { deadtime, wanted: Vec::new() });
         Local { path, directory, numbers, driver, socket: None, error: None }
     }
 

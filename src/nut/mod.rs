@@ -1,17 +1,19 @@
-//! What NUT's programs say: pure, no I/O.
+//! Network UPS Tools as a source: its words, its status flags, its ups.conf, and the two clients - of a driver's
+//! socket and of upsd. Pure code without I/O and without a clock of its own.
+//!
+//! Times are a [`core::time::Duration`] on one monotonic clock that the caller reads. After it was made, nothing here
+//! allocates but [`ups_conf`], which runs before the jail: whoever is at the other end is hostile, and gets no more
+//! than the fixed arrays. What is said of NUT was read from its source (2.8.0 and later) or seen of its programs.
 
+pub mod driver;
 pub mod flags;
-
-use serde::{Deserialize, Serialize};
-
-/// A password; no message shows it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Secret(pub String);
-
-impl core::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Secret")
-    }
-}
+pub mod known;
+pub mod secret;
 mod stub;
-pub use stub::*;
+pub use stub::{server, tls};
+
+
+pub mod values;
+pub mod words;
+
+pub use secret::Secret;

@@ -1,74 +1,9 @@
 #![allow(missing_docs, dead_code, unused)]
 use crate::ipc::legal::Power;
 use core::time::Duration;
-pub mod known {
-    use super::*;
-    use crate::nut::flags::Seen;
-    #[derive(Clone, Copy, Debug, Default)]
-    pub struct Known {
-        pub seen: Option<Seen>,
-        pub trusted_at: Option<Duration>,
-        pub heard: bool,
-        pub connected: bool,
-    }
-    pub fn lost_at(known: &Known, deadtime: Duration, battery: bool) -> Option<Duration> {
-        None
-    }
-}
-pub mod values {
-    #[derive(Debug, Default)]
-    pub struct Values;
-    impl Values {
-        pub fn get(&self, name: &str) -> Option<&str> {
-            None
-        }
-        pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-            core::iter::empty()
-        }
-    }
-}
-pub mod driver {
-    use super::known::Known;
-    use super::values::Values;
-    use super::*;
-    #[derive(Debug)]
-    pub struct Settings {
-        pub deadtime: Duration,
-        pub wanted: Vec<String>,
-    }
-    #[derive(Debug)]
-    pub struct Driver {
-        values: Values,
-    }
-    impl Driver {
-        pub fn new(s: Settings) -> Driver {
-            Driver { values: Values }
-        }
-        pub fn connected(&mut self, now: Duration) {}
-        pub fn disconnected(&mut self, now: Duration) {}
-        pub fn receive(&mut self, now: Duration, b: &[u8]) -> usize {
-            b.len()
-        }
-        pub fn output(&mut self, now: Duration) -> Option<&'static [u8]> {
-            None
-        }
-        pub fn next(&self, now: Duration) -> Option<Duration> {
-            None
-        }
-        pub fn dial(&mut self, now: Duration) -> bool {
-            true
-        }
-        pub fn known(&self) -> Known {
-            Known::default()
-        }
-        pub fn values(&self) -> &Values {
-            &self.values
-        }
-    }
-}
 pub mod server {
-    use super::known::Known;
-    use super::values::Values;
+    use crate::nut::known::Known;
+    use crate::nut::values::Values;
     use super::*;
     #[derive(Clone, Debug)]
     pub struct Settings {
@@ -87,7 +22,7 @@ pub mod server {
     }
     impl Server {
         pub fn new(s: Settings) -> Server {
-            Server { values: Values }
+            Server { values: Values::new(&[]) }
         }
         pub fn connected(&mut self, now: Duration) {}
         pub fn disconnected(&mut self, now: Duration) {}
