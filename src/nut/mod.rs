@@ -12,7 +12,6 @@ pub mod secret;
 mod stub;
 pub use stub::{server, tls};
 
-
 pub mod values;
 pub mod words;
 
