@@ -3,18 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::cables::Cable;
 use super::diagnostic::{Diagnostic, Severity, Span};
+use super::fits;
 use super::hazards::hazards;
-use super::hosts::Watched;
 use super::network;
-use super::nut::{NutSettings, UPS_CONF};
-use super::parse::{File, Section};
-use super::types::{
-    Action, Condition, Config, Kill, Master, Outputs, PORT, Purpose, StatusSocket, Tell, Ups,
-    UserSpec, Via, Watch,
-};
-use super::values::{Event, Output, Value};
+use super::nut::UPS_CONF;
+use super::parse::{File, Section, value};
+use super::servers;
+use super::types::{Action, Config, PORT, Purpose, StatusSocket, Tell, Ups, UserSpec, Via, Watch};
+use super::ups::{ups, watched};
+use super::values::{Event, Value};
 use crate::fleet::keys::Key;
 
 /// Makes the key of a password; its `None`: there was no memory for that. `None` of it: no key is made.
@@ -23,16 +21,6 @@ pub(super) type Derive = Option<fn(&str) -> Option<Key>>;
 /// No place in particular.
 const START: Span = Span { line: 1, column: 1, width: 0 };
 const A_HALT: &str = "a `halt' command, like `halt /sbin/shutdown -hP now'";
-
-/// The first value of this kind that a directive of this name said in the section.
-macro_rules! value {
-    ($section:expr, $name:expr, $kind:path) => {
-        $section.all($name).find_map(|entry| match &entry.value {
-            $kind(value) => Some(value.clone()),
-            _ => None,
-        })
-    };
-}
 
 /// The file as a whole, or everything that is wrong with it, in file order.
 pub(super) fn assemble(
@@ -50,7 +38,9 @@ pub(super) fn assemble(
     let mut config = machine(path, &file);
     config.ups = sections.iter().map(|own| ups(own, &file.defaults)).collect();
     check_machine(&file, &config, &mut said);
+    fits::check(&file, &sections, &config, &mut said);
     network::check(&file, &sections, &config, &mut said);
+    servers::check(&file, &sections, &config, &mut said);
     if purpose == Purpose::Run {
         check_missing(&file, &sections, &config, &mut said);
     }
@@ -61,7 +51,9 @@ pub(super) fn assemble(
                 warn_of_ups(own, &file.defaults, ups, &mut said);
             }
         }
+        fits::warn(&file, &config, &mut said);
         network::warn(&file, &sections, &config, &mut said);
+        servers::warn(&sections, &config, &mut said);
         said.extend(check_means(&sections, &config));
         said.extend(warn_of_redundancy(&sections, &config));
         // Last, because it takes long.
@@ -88,13 +80,19 @@ fn watching<'a>(file: &'a File, said: &mut Vec<Diagnostic>) -> Vec<&'a Section> 
         let same = |other: &&&Section| match (&source, watched(other)) {
             (Some(Watch::Master(a)), Some(Watch::Master(b))) => a.host == b.host && a.ups == b.ups,
             (Some(Watch::Line(a)), Some(Watch::Line(b))) => *a == b,
+            (Some(Watch::Driver(a)), Some(Watch::Driver(b))) => {
+                a.name.eq_ignore_ascii_case(&b.name)
+            }
+            (Some(Watch::Server(a)), Some(Watch::Server(b))) => {
+                (&a.host, a.port) == (&b.host, b.port) && a.ups.eq_ignore_ascii_case(&b.ups)
+            }
             _ => false,
         };
         if section.first("watch").is_none() {
             let message = "this UPS has no `watch'; write one, like `watch ttyS0'";
             said.push(section.span.error(message));
         } else if let Some(other) = found.iter().find(same) {
-            let what = if let Some(Watch::Master(_)) = source { "UPS" } else { "line" };
+            let what = if let Some(Watch::Line(_)) = source { "line" } else { "UPS" };
             let message = format!("this {what} is watched already, by ups `{}'", other.name);
             said.push(section.place(&["watch"]).error(message));
         }
@@ -108,141 +106,6 @@ fn watching<'a>(file: &'a File, said: &mut Vec<Diagnostic>) -> Vec<&'a Section> 
         said.push(START.error("nothing to watch; write a line like `watch ttyS0'"));
     }
     found
-}
-
-/// What a section watches.
-fn watched(section: &Section) -> Option<Watch> {
-    Some(match value!(section, "watch", Value::Watch)? {
-        Watched::Line(path) => Watch::Line(path),
-        Watched::Master(host, ups) => {
-            let or_only = ups.is_none();
-            Watch::Master(Master {
-                host,
-                ups: ups.unwrap_or_else(|| section.name.clone()),
-                or_only,
-            })
-        }
-    })
-}
-
-/// A section's UPS. Where the file has errors some of it is made up, and nobody sees it.
-fn ups(own: &Section, defaults: &Section) -> Ups {
-    let layers = [own, defaults];
-    let after = |name: &str| layers.iter().find_map(|layer| value!(layer, name, Value::Time));
-    let ms = |name: &str, default| after(name).unwrap_or(Duration::from_millis(default));
-    let model = |layer: &Section| value!(layer, "model", Value::Model);
-    let deadtime = ms("deadtime", 15_000);
-    let watch = watched(own).unwrap_or_else(|| Watch::Line(PathBuf::new()));
-    if let Watch::Master(_) = watch {
-        return remote(own, watch, deadtime, after, power(layers));
-    }
-    Ups {
-        name: own.name.clone(),
-        watch_line: own.place(&["watch"]).line,
-        watch,
-        model: layers.iter().find_map(|layer| model(layer)),
-        fail: conditions(layers, "fail", |cable| cable.fail),
-        low: conditions(layers, "low", |cable| cable.low),
-        sense: conditions(layers, "sense", |cable| cable.sense),
-        init: layers
-            .iter()
-            .find_map(|layer| outputs(layer, "init").or(model(layer).map(|cable| cable.init)))
-            .unwrap_or_default(),
-        kill: layers
-            .iter()
-            .find_map(|layer| kill(layer).map(Some).or(model(layer).map(|cable| cable.kill)))
-            .flatten(),
-        debounce: ms("debounce", 20),
-        settle: ms("settle", 2000),
-        fail_after: ms("fail-after", 0),
-        ok_after: ms("ok-after", 0),
-        low_after: ms("low-after", 2000),
-        cable_grace: ms("cable-grace", 60_000),
-        shutdown_after: after("shutdown-after"),
-        deadtime,
-        blind_after: after("blind-after").unwrap_or(deadtime),
-        power: power(layers),
-        key: None,
-        nut: NutSettings::default(),
-        kill_command: Vec::new(),
-    }
-}
-
-fn power(layers: [&Section; 2]) -> u32 {
-    layers.iter().find_map(|layer| value!(layer, "power", Value::Number)).unwrap_or(1)
-}
-
-/// A UPS that its master reads: nothing of a line is left, and what the master has held back for a while is not
-/// held back again.
-fn remote(
-    own: &Section,
-    watch: Watch,
-    deadtime: Duration,
-    after: impl Fn(&str) -> Option<Duration>,
-    power: u32,
-) -> Ups {
-    let delay = |name: &str| after(name).unwrap_or_default();
-    Ups {
-        name: own.name.clone(),
-        watch_line: own.place(&["watch"]).line,
-        watch,
-        model: None,
-        fail: Vec::new(),
-        low: Vec::new(),
-        sense: Vec::new(),
-        init: Outputs::default(),
-        kill: None,
-        debounce: Duration::ZERO,
-        settle: Duration::ZERO,
-        fail_after: delay("fail-after"),
-        ok_after: delay("ok-after"),
-        low_after: delay("low-after"),
-        cable_grace: Duration::ZERO,
-        shutdown_after: after("shutdown-after"),
-        deadtime,
-        blind_after: after("blind-after").unwrap_or(deadtime),
-        power,
-        key: None,
-        nut: NutSettings::default(),
-        kill_command: Vec::new(),
-    }
-}
-
-/// The nearest word counts: the section's own lines, its own model, then the same of the defaults.
-fn conditions(
-    layers: [&Section; 2],
-    name: &str,
-    of: fn(&Cable) -> &'static [Condition],
-) -> Vec<Condition> {
-    let said = |layer: &Section| {
-        layer.first(name)?;
-        let inputs = layer.all(name).filter_map(|entry| match entry.value {
-            Value::Input(condition) => Some(condition),
-            _ => None,
-        });
-        Some(inputs.collect())
-    };
-    let model = |layer: &Section| value!(layer, "model", Value::Model);
-    let nearest = |layer: &&Section| said(layer).or_else(|| model(layer).map(|c| of(c).to_vec()));
-    layers.iter().find_map(nearest).unwrap_or_default()
-}
-
-fn outputs(section: &Section, name: &str) -> Option<Outputs> {
-    section.first(name)?;
-    let mut outputs = Outputs::default();
-    for entry in section.all(name) {
-        match entry.value {
-            Value::Output(Output::Dtr, level) => outputs.dtr = Some(level),
-            Value::Output(Output::Rts, level) => outputs.rts = Some(level),
-            _ => {}
-        }
-    }
-    Some(outputs)
-}
-
-fn kill(section: &Section) -> Option<Kill> {
-    let send_break = section.all("kill").any(|entry| entry.value == Value::Break);
-    Some(Kill { outputs: outputs(section, "kill")?, send_break })
 }
 
 /// The machine's directives; no UPS yet.
@@ -280,7 +143,7 @@ fn machine(path: &Path, file: &File) -> Config {
             .and_then(|port| u16::try_from(port).ok())
             .unwrap_or(PORT),
         key_files: network::key_files(machine).cloned().collect(),
-        fleet_password: file.defaults.first("password").is_some(),
+        fleet_password: network::fleet(&file.defaults).is_some(),
         fleet_key: None,
         slave_wait: time("slave-wait").unwrap_or(Duration::from_secs(60)),
         halt_time: time("halt-time").unwrap_or(Duration::from_secs(30)),
@@ -288,6 +151,7 @@ fn machine(path: &Path, file: &File) -> Config {
             .unwrap_or_else(|| Some(StatusSocket::default())),
         ups_conf: path_of("ups-conf").unwrap_or_else(|| PathBuf::from(UPS_CONF)),
         state_path: PathBuf::new(),
+        driver_path: None,
         host_sync: time("host-sync").unwrap_or(Duration::from_secs(15)),
         warnings: Vec::new(),
     }
@@ -402,9 +266,11 @@ fn check_means(sections: &[&Section], config: &Config) -> Option<Diagnostic> {
     let means = |ups: &Ups| {
         let at_low = !ups.low.is_empty() && told(low);
         let in_time = ups.shutdown_after.is_some() && told(shutdown);
-        let by_master = matches!(ups.watch, Watch::Master(_)) && (told(low) || told(shutdown));
-        let at_fail = at_fail && (!ups.fail.is_empty() || matches!(ups.watch, Watch::Master(_)));
-        ups.power > 0 && (at_low || in_time || at_fail || by_master)
+        // A master says low, or that it goes down; NUT says OB LB.
+        let remote = !matches!(ups.watch, Watch::Line(_));
+        let by_other = remote && (told(low) || told(shutdown));
+        let at_fail = at_fail && (remote || !ups.fail.is_empty());
+        ups.power > 0 && (at_low || in_time || at_fail || by_other)
     };
     if config.ups.iter().any(means) {
         return None;

@@ -27,6 +27,12 @@ pub(super) enum Kind {
     KeyFile,
     Password,
     StatusSocket,
+    /// The directive says all by itself.
+    Bare,
+    /// A flag of NUT's and its meaning.
+    Flag,
+    /// The fingerprint of a key.
+    Pin,
     /// Known, but not in this version.
     Later,
 }
@@ -74,6 +80,12 @@ const DIRECTIVES: &[Directive] = &[
     ups("blind-after", Kind::Time(100, 24 * H), "blind-after 15s"),
     ups("power", Kind::Number(0, 1000), "power 1"),
     ups("password", Kind::Password, "password WORDS"),
+    ups("kill-command", Kind::Command, "kill-command /usr/local/sbin/cut-load rack"),
+    ups("poll", Kind::Time(200, 30 * S), "poll 5s"),
+    ups("primary", Kind::Bare, "primary"),
+    ups("flag", Kind::Flag, "flag bypass battery"),
+    ups("ca-file", Kind::Path, "ca-file /etc/upsentry/ca.pem"),
+    ups("tls-pin", Kind::Pin, "tls-pin HEX"),
     machine("need", Kind::Number(1, 1_000_000), "need 1"),
     machine("via", Kind::Via, "via initctl"),
     machine("initctl", Kind::Path, "initctl /run/initctl"),
@@ -96,11 +108,9 @@ const DIRECTIVES: &[Directive] = &[
     machine("slave-wait", Kind::Time(0, H), "slave-wait 60s"),
     machine("halt-time", Kind::Time(0, 600 * S), "halt-time 30s"),
     machine("status-socket", Kind::StatusSocket, "status-socket /run/upsentry/status 0660 adm"),
-    ups("kill-command", Kind::Later, ""),
-    ups("poll", Kind::Later, ""),
-    ups("primary", Kind::Later, ""),
+    machine("ups-conf", Kind::Path, "ups-conf /etc/nut/ups.conf"),
+    machine("host-sync", Kind::Time(0, 600 * S), "host-sync 15s"),
     machine("kill-wait", Kind::Later, ""),
-    machine("ups-conf", Kind::Later, ""),
     machine("rule", Kind::Later, ""),
     machine("rules", Kind::Later, ""),
     machine("notify", Kind::Later, ""),
@@ -126,7 +136,10 @@ pub(super) fn without_secrets(line: &str) -> String {
     let (name, more) = name_like(rest);
     let word = rest.split([' ', '\t']).next().unwrap_or_default();
     let meant = find(word).map(|directive| directive.name).or_else(|| nearest(word));
-    let shown = match meant {
+    // The password of a URL, which does not belong there.
+    let url = rest.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@'));
+    let in_url = url.is_some_and(|(user, _)| user.contains(':'));
+    let shown = match meant.filter(|_| !in_url) {
         None | Some("password") => format!("{blanks}{name}{more}"),
         Some(_) => line.to_owned(),
     };

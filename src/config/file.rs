@@ -2,6 +2,7 @@
 //! child without rights.
 
 use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -25,11 +26,19 @@ pub fn find(explicit: Option<&Path>) -> PathBuf {
 /// # Errors
 /// It cannot be read.
 pub fn open(path: &Path) -> Result<(File, u32), Failure> {
+    open_plain(path).map_err(|error| Failure::unreadable(path, &format!(" {error}")))
+}
+
+/// As [`open`], of any file.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn open_plain(path: &Path) -> io::Result<(File, u32)> {
     let problem =
-        |error: std::io::Error| Failure::unreadable(path, &format!(" cannot be read: {error}"));
+        |error: io::Error| io::Error::new(error.kind(), format!("cannot be read: {error}"));
     let regular = |found: &fs::Metadata| match found.is_file() {
         true => Ok(()),
-        false => Err(Failure::unreadable(path, " not a regular file")),
+        false => Err(io::Error::other("not a regular file")),
     };
     regular(&fs::metadata(path).map_err(problem)?)?;
     let file = File::open(path).map_err(problem)?;

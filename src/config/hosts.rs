@@ -1,56 +1,15 @@
-//! What names other machines, and how they reach this one: `watch HOST`, `slave`, `listen`, `status-socket`.
+//! What names other machines, and how they reach this one: hosts, `slave`, `listen`, `status-socket`.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::diagnostic::Diagnostic;
+use super::nut::LONGEST_SOCKET;
 use super::types::{GroupSpec, StatusSocket};
 use super::words::Word;
 
-/// The longest path that a Unix socket's address holds.
-const LONGEST_SOCKET: usize = 107;
 /// Who may connect to the status socket, if nothing else is said.
 const STATUS_MODE: u32 = 0o660;
-
-/// `watch X`; the section's name is not known here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Watched {
-    Line(PathBuf),
-    /// The host, and what it calls the UPS where that is written.
-    Master(String, Option<String>),
-}
-
-/// A line, or a master; all else that design has in mind for `watch` comes later.
-pub(super) fn watch(word: &Word) -> Result<Watched, Diagnostic> {
-    let name = word.text.as_str();
-    let begins = |with: &[&str]| with.iter().any(|prefix| name.starts_with(prefix));
-    let later = |what: &str| {
-        let message =
-            format!("watching {what} is not yet in this version; a line is `watch ttyS0'");
-        Err(word.error(message))
-    };
-    if begins(&["driver:"]) {
-        later("a NUT driver")
-    } else if begins(&["nut://", "nut+tls://"]) {
-        later("a NUT server")
-    } else if let Some(master) = name.strip_prefix("master:") {
-        let (machine, ups) = match master.split_once('/') {
-            Some((machine, ups)) => (machine, Some(ups)),
-            None => (master, None),
-        };
-        if ups.is_some_and(|ups| !is_ups(ups)) {
-            let message = "a UPS's name is 1 to 63 of the characters A-Z a-z 0-9 . _ -";
-            return Err(word.error(message));
-        }
-        Ok(Watched::Master(host(word, machine)?, ups.map(str::to_owned)))
-    } else if name.contains("://") {
-        Err(word.error(format!("`{name}' is neither a serial line nor a source that is known")))
-    } else if name.contains('/') || begins(&["tty", "cua"]) {
-        Ok(Watched::Line(Path::new("/dev").join(name)))
-    } else {
-        Ok(Watched::Master(host(word, name)?, None))
-    }
-}
 
 /// Whether a UPS can be called so.
 pub(super) fn is_ups(name: &str) -> bool {

@@ -13,11 +13,14 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+pub mod accounts;
 pub mod cables;
 mod check;
 mod diagnostic;
 mod directives;
+pub mod drivers;
 mod file;
+mod fits;
 mod hazards;
 mod hosts;
 mod links;
@@ -27,9 +30,12 @@ mod parse;
 pub mod places;
 pub mod route;
 mod screen;
+mod servers;
+mod source;
 #[cfg(test)]
 mod tests;
 mod types;
+mod ups;
 mod values;
 pub mod wiring;
 mod words;
@@ -37,7 +43,7 @@ mod words;
 use crate::fleet::keys::Key;
 
 pub use diagnostic::{Diagnostic, Failure, Severity};
-pub use file::{find, open};
+pub use file::{find, open, open_plain};
 pub use hazards::{Pulled, hazards, pulled};
 pub use links::describe_links;
 pub use nut::*;

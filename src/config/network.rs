@@ -6,13 +6,11 @@ use super::check::Derive;
 use super::diagnostic::Diagnostic;
 use super::parse::{Entry, File, Section};
 use super::types::{Config, Listen, SlaveHost, Ups, Watch, is_group};
-use super::values::{Secret, Value};
+use super::ups::watched;
+use super::values::Value;
 use crate::fleet::keys::{Key, weakness};
 use crate::fleet::wire::heard_of;
 
-/// What only a line has.
-const OF_LINES: [&str; 9] =
-    ["model", "fail", "low", "sense", "init", "kill", "debounce", "settle", "cable-grace"];
 /// Keys that are understood at once.
 const MOST_KEYS: usize = 2;
 /// Sockets: the jail's list of system calls names each of them.
@@ -41,11 +39,18 @@ pub(super) fn key_files(machine: &Section) -> impl Iterator<Item = &PathBuf> {
     })
 }
 
-fn password(section: &Section) -> Option<(&Entry, &str)> {
+pub(super) fn password(section: &Section) -> Option<(&Entry, &str)> {
     section.all("password").find_map(|entry| match &entry.value {
-        Value::Secret(Secret(password)) => Some((entry, password.as_str())),
+        Value::Secret(password) => Some((entry, password.expose())),
         _ => None,
     })
+}
+
+/// The password before the first `ups`, which is the key between this machine and others; where a NUT server
+/// is watched there, it is that server's.
+pub(super) fn fleet(defaults: &Section) -> Option<(&Entry, &str)> {
+    let of_server = matches!(watched(defaults), Some(Watch::Server(_)));
+    password(defaults).filter(|_| !of_server)
 }
 
 fn is_remote(ups: &Ups) -> bool {
@@ -59,18 +64,7 @@ pub(super) fn check(
     config: &Config,
     said: &mut Vec<Diagnostic>,
 ) {
-    for (own, ups) in sections.iter().zip(&config.ups) {
-        let Watch::Master(master) = &ups.watch else { continue };
-        // The unnamed section is everybody's defaults as well.
-        let named = !std::ptr::eq(*own, &raw const file.defaults);
-        for entry in own.entries.iter().filter(|entry| named && OF_LINES.contains(&entry.name)) {
-            said.push(entry.span.error(format!(
-                "`{}' is said of a line, and `{}' is another machine; a line has a `/', or begins with tty or cua",
-                entry.name, master.host
-            )));
-        }
-    }
-    let most = MOST_KEYS - usize::from(password(&file.defaults).is_some());
+    let most = MOST_KEYS - usize::from(fleet(&file.defaults).is_some());
     for entry in file.machine.all("key-file").skip(most) {
         let message = match most {
             MOST_KEYS => {
@@ -122,23 +116,16 @@ pub(super) fn warn(
     said: &mut Vec<Diagnostic>,
 ) {
     let defaults = &file.defaults;
-    if config.ups.iter().all(is_remote) {
-        for entry in defaults.entries.iter().filter(|entry| OF_LINES.contains(&entry.name)) {
-            let message = format!("`{}' is said of a line, and no line is watched", entry.name);
-            let warning = entry.span.warning(message);
-            if !said.contains(&warning) {
-                said.push(warning);
-            }
-        }
-    }
     let files = file.machine.first("key-file").is_some();
-    let unlocked = !files && password(defaults).is_none();
+    let unlocked = !files && fleet(defaults).is_none();
     for (own, ups) in sections.iter().zip(&config.ups) {
         let named = !std::ptr::eq(*own, defaults);
         match &ups.watch {
-            Watch::Line(_) if named => {
-                let message =
-                    "a line needs no password; for slaves it stands before the first `ups'";
+            Watch::Line(_) | Watch::Driver(_) if named => {
+                let what = if let Watch::Line(_) = ups.watch { "line" } else { "driver" };
+                let message = format!(
+                    "a {what} needs no password; for slaves it stands before the first `ups'"
+                );
                 said.extend(password(own).map(|(entry, _)| entry.span.warning(message)));
             }
             Watch::Master(master) if unlocked && password(own).is_none() => {
@@ -155,8 +142,11 @@ pub(super) fn warn(
         said.push(entry.span.warning(message));
     }
     said.extend(shared(sections, config));
-    let others = sections.iter().copied().filter(|own| !std::ptr::eq(*own, defaults));
-    for (entry, password) in std::iter::once(defaults).chain(others).filter_map(password) {
+    let others = sections.iter().zip(&config.ups).filter(|(own, ups)| {
+        !std::ptr::eq(**own, defaults) && !matches!(ups.watch, Watch::Server(_))
+    });
+    let others = others.filter_map(|(own, _)| password(own));
+    for (entry, password) in fleet(defaults).into_iter().chain(others) {
         if let Some(weakness) = weakness(password) {
             let message = format!(
                 "a weak password: {weakness}; who guesses it can shut these machines down (`upsentry keygen' makes a key)"
@@ -188,16 +178,16 @@ fn shared(sections: &[&Section], config: &Config) -> Option<Diagnostic> {
 }
 
 /// The keys of the passwords, each computed once.
-pub(super) fn keys(
-    file: &File,
-    sections: &[&Section],
+pub(super) fn keys<'a>(
+    file: &'a File,
+    sections: &[&'a Section],
     config: &mut Config,
     derive: Derive,
 ) -> Result<(), Diagnostic> {
     let Some(derive) = derive else { return Ok(()) };
     let mut known: Vec<(&str, Key)> = Vec::new();
-    let mut key = |section| {
-        let Some((entry, password)) = password(section) else { return Ok(None) };
+    let mut key = |password: Option<(&'a Entry, &'a str)>| {
+        let Some((entry, password)) = password else { return Ok(None) };
         if let Some((_, key)) = known.iter().find(|(same, _)| *same == password) {
             return Ok(Some(key.clone()));
         }
@@ -206,11 +196,14 @@ pub(super) fn keys(
         known.push((password, key.clone()));
         Ok(Some(key))
     };
-    config.fleet_key = key(&file.defaults)?;
+    config.fleet_key = key(fleet(&file.defaults))?;
     for (own, ups) in sections.iter().zip(&mut config.ups) {
         // A line's own is of no use, and of that a warning is given.
-        ups.key =
-            if is_remote(ups) { key(own)?.or_else(|| config.fleet_key.clone()) } else { None };
+        ups.key = if is_remote(ups) {
+            key(password(own))?.or_else(|| config.fleet_key.clone())
+        } else {
+            None
+        };
     }
     Ok(())
 }

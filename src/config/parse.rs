@@ -6,6 +6,17 @@ use super::hosts::is_ups;
 use super::values::{Line, Value};
 use super::words::{Word, did_you_mean, split};
 
+/// The first value of this kind that a directive of this name said in the section.
+macro_rules! value {
+    ($section:expr, $name:expr, $kind:path) => {
+        $section.all($name).find_map(|entry| match &entry.value {
+            $kind(value) => Some(value.clone()),
+            _ => None,
+        })
+    };
+}
+pub(super) use value;
+
 /// A value, by the directive it came from.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
@@ -97,7 +108,13 @@ impl File {
         let Directive { name, machine, kind, .. } = *directive;
         let repeats = matches!(
             kind,
-            Kind::Inputs | Kind::Outputs | Kind::Tell | Kind::Slave | Kind::Address | Kind::KeyFile
+            Kind::Inputs
+                | Kind::Outputs
+                | Kind::Tell
+                | Kind::Slave
+                | Kind::Address
+                | Kind::KeyFile
+                | Kind::Flag
         );
         if let Some(earlier) = self.section(machine).first(name).filter(|_| !repeats) {
             let message = format!("`{name}' was already said in line {}", earlier.span.line);
@@ -149,12 +166,14 @@ impl File {
             (Value::Input(a), Value::Input(b)) => a.line == b.line && a.level != b.level,
             (Value::Output(a, x), Value::Output(b, y)) => a == b && x != y,
             (Value::Tell(a, _), Value::Tell(b, _)) => a == b,
+            (Value::Flag(a, x), Value::Flag(b, y)) => a == b && x != y,
             _ => false,
         });
         if let Some(earlier) = clash {
             let line = earlier.span.line;
             return Err(place.error(match entry.value {
                 Value::Tell(..) => format!("what to tell then was already said in line {line}"),
+                Value::Flag(..) => format!("this flag's meaning was already said in line {line}"),
                 _ => format!("`{}' contradicts line {line}: one line has one level", entry.name),
             }));
         }

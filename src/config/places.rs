@@ -87,6 +87,30 @@ impl Config {
     }
 }
 
+impl Ups {
+    /// What to say of it while it is not there.
+    #[must_use]
+    pub fn away(&self) -> String {
+        let lost = match self.watch {
+            Watch::Line(_) => "no such device",
+            _ => "the name does not resolve",
+        };
+        format!("{}: {}: {lost} now; it counts as lost", self.name, self.watch)
+    }
+}
+
+/// Why a master's port could not be had at a place; `in_use`: another program has it.
+#[must_use]
+pub fn taken(place: &str, port: u16, error: &dyn std::fmt::Display, in_use: bool) -> String {
+    let why = match in_use {
+        true => format!(
+            "another program has it (`ss -ulnp sport = {port}' shows which); choose another `port', here and on the other machines"
+        ),
+        false => error.to_string(),
+    };
+    format!("{place}, UDP port {port}: {why}")
+}
+
 /// What to say of slaves that do not resolve.
 #[must_use]
 pub fn unresolved(slaves: &[Slave]) -> Option<String> {

@@ -1,10 +1,12 @@
 //! Each rule by its own example; then what must hold of any text.
 
 mod cables;
+mod drivers;
 mod grammar;
 mod loading;
 mod machine;
 mod network;
+mod nut;
 mod places;
 mod properties;
 mod wiring;

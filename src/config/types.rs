@@ -297,6 +297,8 @@ pub struct Config {
     pub ups_conf: PathBuf,
     /// Where NUT's drivers have their sockets; empty: none is watched, or ups.conf was not read.
     pub state_path: PathBuf,
+    /// `driverpath` of ups.conf.
+    pub driver_path: Option<PathBuf>,
     /// As a primary: how long the others that are logged in are waited for. Default 15 s.
     pub host_sync: Duration,
     /// Things to say that do not stop a start, already formatted as `FILE:LINE:COLUMN: warning: …`.

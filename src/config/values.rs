@@ -7,9 +7,12 @@ use std::time::Duration;
 use super::cables::{self, Cable};
 use super::diagnostic::{Diagnostic, Span};
 use super::directives::{Directive, Kind};
-use super::hosts::{Watched, address, host, status_socket, watch};
+use super::hosts::{address, host, status_socket};
+use super::source::{Watched, watch};
 use super::types::{Action, Condition, Input, StatusSocket, UserSpec, Via, time};
 use super::words::{Word, choose, did_you_mean, duration, number, suggest};
+use crate::nut::Secret;
+use crate::nut::flags::Meaning;
 
 /// What one directive said.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,18 +33,12 @@ pub(super) enum Value {
     Address(IpAddr),
     Secret(Secret),
     StatusSocket(Option<StatusSocket>),
+    Flag(Flag, Meaning),
+    Pin([u8; 32]),
+    /// The directive was there, and says no more.
+    Said,
     /// Something wrong: the directive was there.
     Void,
-}
-
-/// A password, which no message shows.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Secret(pub String);
-
-impl core::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Secret")
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +55,22 @@ pub(super) enum Event {
     Shutdown,
 }
 
+/// A flag of NUT's that does not speak for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flag {
+    Off,
+    Bypass,
+    Alarm,
+}
+
+const FLAGS: &[(&str, Flag)] =
+    &[("off", Flag::Off), ("bypass", Flag::Bypass), ("alarm", Flag::Alarm)];
+const MEANINGS: &[(&str, Meaning)] = &[
+    ("ignore", Meaning::Ignore),
+    ("battery", Meaning::Battery),
+    ("low", Meaning::Low),
+    ("lost", Meaning::Lost),
+];
 const INPUTS: &[(&str, Input)] = &[
     ("cts", Input::Cts),
     ("dsr", Input::Dsr),
@@ -125,8 +138,17 @@ impl<'a> Line<'a> {
                     return Err(self.word.error(message));
                 }
                 let words: Vec<&str> = self.arguments.iter().map(|word| &*word.text).collect();
-                Value::Secret(Secret(words.join(" ")))
+                Value::Secret(Secret::new(words.join(" ")))
             }
+            Kind::Bare => match self.arguments {
+                [] => Value::Said,
+                [extra, ..] => {
+                    let name = self.directive.name;
+                    return Err(extra.error(format!("nothing follows `{name}'")));
+                }
+            },
+            Kind::Flag => self.flag()?,
+            Kind::Pin => Value::Pin(fingerprint(self.one()?)?),
             Kind::Ups | Kind::Later => Value::Void,
         };
         Ok(vec![(self.word.span, value)])
@@ -198,6 +220,19 @@ impl<'a> Line<'a> {
         Ok(value)
     }
 
+    /// `FLAG MEANING`, in capital letters too, as NUT writes flags.
+    fn flag(self) -> Result<Value, Diagnostic> {
+        match self.arguments {
+            [flag, meaning] => {
+                let flag =
+                    choose(&flag.lowercase(), "flag", "flags with a meaning to choose", FLAGS)?;
+                Ok(Value::Flag(flag, choose(meaning, "meaning", "meanings", MEANINGS)?))
+            }
+            [_, _, extra, ..] => Err(extra.error("one word too many")),
+            _ => Err(self.missing()),
+        }
+    }
+
     /// `EVENT ACTION`, or `EVENT runlevel C`.
     fn tell(self) -> Values {
         let [event, action, rest @ ..] = self.arguments else {
@@ -215,6 +250,23 @@ impl<'a> Line<'a> {
             (action, []) => action,
         };
         Ok(vec![(event.span, Value::Tell(chosen, value))])
+    }
+}
+
+/// SHA-256 in hexadecimal digits, with or without colons between bytes.
+fn fingerprint(word: &Word) -> Result<[u8; 32], Diagnostic> {
+    let digits: Vec<u32> = word.text.chars().filter_map(|c| c.to_digit(16)).collect();
+    let others = word.text.chars().filter(|c| !c.is_ascii_hexdigit() && *c != ':').count();
+    let pairs = digits.chunks_exact(2).map(|pair| {
+        let byte = pair.iter().fold(0, |byte, digit| byte * 16 + digit);
+        u8::try_from(byte).unwrap_or(0)
+    });
+    let bytes: Vec<u8> = pairs.collect();
+    match <[u8; 32]>::try_from(bytes) {
+        Ok(bytes) if others == 0 && digits.len() == 64 => Ok(bytes),
+        _ => Err(word.error(
+            "not a fingerprint: the SHA-256 of the server's public key in 64 hexadecimal digits",
+        )),
     }
 }
 

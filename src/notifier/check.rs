@@ -86,7 +86,7 @@ fn words(
     };
     row(screen, "init here", &format!("{}, {way}", init.name));
     remarks.extend(doubts(config, init, route));
-    let halt = if route.halt.is_empty() { None } else { open::halt(&route.halt).err() };
+    let halt = if route.halt.is_empty() { None } else { open::command("halt", &route.halt).err() };
     if let Some(error) = halt {
         remarks.push(format!("{}: warning: {error}", config.path.display()));
     }

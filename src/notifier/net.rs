@@ -1,6 +1,6 @@
 //! What the network needs while there is root: sockets bound, names looked up, keys read.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -20,7 +20,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::chown;
 
 use crate::config::places::{self, Found};
-use crate::config::{Config, Listen, StatusSocket, Watch};
+use crate::config::{Config, Listen, StatusSocket, Ups, Watch};
 use crate::fleet::keys::Key;
 use crate::notifier::logging::{NOTICE, say};
 use crate::notifier::names;
@@ -29,6 +29,9 @@ use crate::sys::{bind, process};
 
 /// How long another holder of a port may take to let go: a daemon that is just being restarted.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A bundle of certificates is smaller.
+const LARGEST_TRUST: usize = 256 << 10;
 
 /// What the jail gets of the network. Every socket is non-blocking and close-on-exec.
 #[derive(Debug, Default)]
@@ -46,6 +49,8 @@ pub struct Net {
     /// For each UPS of the configuration all addresses of its master or NUT server; empty where there is none,
     /// or where the name does not resolve now.
     pub masters: Vec<Vec<SocketAddr>>,
+    /// For each UPS its `ca-file`, as it is; `None`: it has none.
+    pub trust: Vec<Option<Vec<u8>>>,
     /// Of the key files, in their order.
     pub keys: Vec<Key>,
     /// Where `status` asks: a Unix stream socket that listens.
@@ -69,6 +74,7 @@ impl Net {
             net.status = status(socket).map_err(|why| net.doubts.push(refused(why))).ok();
         }
         net.masters = config.ups.iter().map(|_| Vec::new()).collect();
+        net.trust = config.ups.iter().map(trust).collect::<Result<_, _>>()?;
         if config.speaks() {
             let keys = config.key_files.iter().map(|path| key(path));
             net.keys = keys.collect::<Result<_, _>>()?;
@@ -84,15 +90,8 @@ impl Net {
 
     fn sockets(&mut self, config: &Config) -> Result<(), String> {
         let (path, port) = (config.path.display(), config.port);
-        let taken = |place: String, error| {
-            let why = match error {
-                Errno::EADDRINUSE => format!(
-                    "another program has it (`ss -ulnp sport = {port}' shows which); choose another `port', here and on the other machines"
-                ),
-                error => error.to_string(),
-            };
-            format!("{place}, UDP port {port}: {why}")
-        };
+        let taken =
+            |place: String, error| places::taken(&place, port, &error, error == Errno::EADDRINUSE);
         let four = config.listen.iter().any(|listen| listen.address.is_ipv4());
         let is_heard = |listen: &Listen| !config.is_master() || bind::is_group(listen.address);
         let (heard, served): (Vec<Listen>, Vec<Listen>) =
@@ -156,23 +155,47 @@ fn patient<T>(bind: impl Fn() -> nix::Result<T>) -> nix::Result<T> {
 /// # Errors
 /// What is wrong with it.
 fn key(path: &Path) -> Result<Key, String> {
-    let failed = |why: &dyn std::fmt::Display| format!("key-file {}: {why}", path.display());
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK);
-    let file: File = options.open(path).map_err(|error| failed(&error))?;
-    let meta = file.metadata().map_err(|error| failed(&error))?;
-    if !meta.is_file() || meta.uid() != 0 || meta.mode() & 0o077 != 0 {
-        return Err(failed(
-            &"must be root's, and nobody else may read it; chown root and chmod 600 it",
-        ));
-    }
-    let mut bytes = Vec::with_capacity(33);
-    file.take(33).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+    let failed = |why: io::Error| format!("key-file {}: {why}", path.display());
+    let mut bytes = bytes(path, 0o077, 32).map_err(failed)?;
     let wrong = "is not 32 bytes long; `upsentry keygen' makes such a file";
-    let key = Key::from_bytes(&bytes).ok_or_else(|| failed(&wrong));
+    let key = Key::from_bytes(&bytes).ok_or_else(|| failed(io::Error::other(wrong)));
     bytes.fill(0);
     core::hint::black_box(&bytes);
     key
+}
+
+/// The bytes of a file of root's, and one more where it has more than `most`. `others`: permission bits that must
+/// not be there.
+///
+/// # Errors
+/// What is wrong with it.
+fn bytes(path: &Path, others: u32, most: usize) -> io::Result<Vec<u8>> {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() || meta.uid() != 0 || meta.mode() & others != 0 {
+        let (may, mode) = if others == 0o077 { ("read", 600) } else { ("write", 644) };
+        return Err(io::Error::other(format!(
+            "must be root's, and nobody else may {may} it; chown root and chmod {mode} it"
+        )));
+    }
+    // In one place, to be wiped: it may be a key.
+    let mut bytes = Vec::with_capacity(most.saturating_add(1));
+    file.take(most as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Who may have signed a server's certificate: the file as it is, which the jail reads.
+///
+/// # Errors
+/// It cannot be had.
+fn trust(ups: &Ups) -> Result<Option<Vec<u8>>, String> {
+    let Some(path) = &ups.nut.ca_file else { return Ok(None) };
+    let failed = |why: io::Error| format!("ca-file {}: {why}", path.display());
+    match bytes(path, 0o022, LARGEST_TRUST).map_err(failed)? {
+        bytes if bytes.len() > LARGEST_TRUST => Err(failed(io::Error::other("over 256 KiB"))),
+        bytes => Ok(Some(bytes)),
+    }
 }
 
 /// Binds the status socket; nobody reaches it before it is as it should be.
@@ -185,11 +208,6 @@ fn status(socket: &StatusSocket) -> Result<OwnedFd, String> {
     let bind = || -> io::Result<OwnedFd> {
         let directory = path.parent().unwrap_or(Path::new("/"));
         fs::DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
-        let meta = fs::symlink_metadata(directory)?;
-        if !meta.is_dir() || meta.uid() != 0 || meta.mode() & 0o022 != 0 {
-            let why = "its directory must be root's, and nobody else may write in it";
-            return Err(io::Error::other(why));
-        }
         let path = &steady(directory)?.join(path.file_name().unwrap_or_default());
         patient(|| remove_stale(path))?;
         let before = umask(Mode::from_bits_truncate(0o777));
@@ -213,9 +231,9 @@ fn steady(directory: &Path) -> io::Result<PathBuf> {
     let real = fs::canonicalize(directory)?;
     for part in real.ancestors() {
         let meta = fs::symlink_metadata(part)?;
-        // In a sticky one nobody renames what is root's.
-        let shared = meta.mode() & 0o022 != 0 && meta.mode() & 0o1000 == 0;
-        if meta.uid() != 0 || shared {
+        // In a sticky one above it nobody renames what is root's.
+        let sticky = meta.mode() & 0o1000 != 0 && part != real;
+        if meta.uid() != 0 || (meta.mode() & 0o022 != 0 && !sticky) {
             let why = format!("{} must be root's, and nobody else may write in it", part.display());
             return Err(io::Error::other(why));
         }

@@ -137,7 +137,11 @@ fn nobody_else_may_write_where_it_stands() {
     let room = Room::new("writable");
     for mode in [0o775, 0o757] {
         fs::set_permissions(&room.0, fs::Permissions::from_mode(mode)).unwrap();
-        assert!(status(&room.socket()).unwrap_err().contains("its directory must be root's"));
+        assert!(
+            status(&room.socket())
+                .unwrap_err()
+                .contains("must be root's, and nobody else may write in it")
+        );
     }
     fs::set_permissions(&room.0, fs::Permissions::from_mode(0o755)).unwrap();
     // Made if it is missing.

@@ -1,11 +1,14 @@
 //! Opening everything while there is root: afterwards nothing is opened again.
 
 use std::ffi::CString;
+use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -147,25 +150,17 @@ impl Opened {
     /// The UPSs that are not there: no device, or no address of their master.
     pub(super) fn absent<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'a Ups> {
         let all = config.ups.iter().zip(self.ttys.iter().zip(&self.net.masters));
-        let absent = all.filter(|(ups, (tty, master))| match ups.watch {
+        // A driver's socket may come at any time; the jail looks for that itself.
+        let absent = all.filter(|(ups, (tty, found))| match ups.watch {
             Watch::Line(_) => tty.is_none(),
-            Watch::Master(_) | Watch::Server(_) => master.is_empty(),
-            // Its socket may come at any time; the jail looks for that itself.
-            Watch::Driver(_) => false,
+            _ => ups.watch.host().is_some() && found.is_empty(),
         });
         absent.map(|(ups, _)| ups)
     }
 
     /// The same in words.
     pub(super) fn away(&self, config: &Config) -> Vec<String> {
-        let line = |ups: &Ups| {
-            let lost = match ups.watch {
-                Watch::Line(_) => "no such device",
-                _ => "the name does not resolve",
-            };
-            format!("{}: {}: {lost} now; it counts as lost", ups.name, ups.watch)
-        };
-        self.absent(config).map(line).collect()
+        self.absent(config).map(Ups::away).collect()
     }
 
     /// Takes over what a child of ours has told init meanwhile.
@@ -190,13 +185,10 @@ fn open_port(ups: &Ups) -> Result<Option<OwnedFd>, String> {
 /// # Errors
 /// What is wrong with it.
 pub(super) fn empty_root(path: &Path) -> Result<(), String> {
-    let shown = path.display();
-    let mut builder = fs::DirBuilder::new();
-    let made = builder.recursive(true).mode(0o755).create(path);
-    made.map_err(|error| format!("chroot {shown}: {error}"))?;
+    let failed = |error: io::Error| format!("chroot {}: {error}", path.display());
+    fs::DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(failed)?;
     check_root(path)?;
-    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o555))
-        .map_err(|error| format!("chroot {shown}: {error}"))
+    fs::set_permissions(path, fs::Permissions::from_mode(0o555)).map_err(failed)
 }
 
 /// Whether a directory can be the jail's root.
@@ -204,16 +196,13 @@ pub(super) fn empty_root(path: &Path) -> Result<(), String> {
 /// # Errors
 /// What is wrong with it.
 pub(super) fn check_root(path: &Path) -> Result<(), String> {
-    let shown = path.display();
-    let meta = fs::symlink_metadata(path).map_err(|error| format!("chroot {shown}: {error}"))?;
+    let failed = |error: &dyn Display| format!("chroot {}: {error}", path.display());
+    let meta = fs::symlink_metadata(path).map_err(|error| failed(&error))?;
     if !meta.is_dir() || meta.uid() != 0 || meta.mode() & 0o022 != 0 {
-        return Err(format!(
-            "chroot {shown}: must be a directory of root's that nobody else can write in"
-        ));
+        return Err(failed(&"must be a directory of root's that nobody else can write in"));
     }
-    let empty =
-        fs::read_dir(path).map_err(|error| format!("chroot {shown}: {error}"))?.next().is_none();
-    if empty { Ok(()) } else { Err(format!("chroot {shown}: must be empty")) }
+    let empty = fs::read_dir(path).map_err(|error| failed(&error))?.next().is_none();
+    empty.then_some(()).ok_or_else(|| failed(&"must be empty"))
 }
 
 /// Init's FIFO, write-only and non-blocking. Read-write it would never fail, and swallow 160 requests
@@ -222,23 +211,21 @@ pub(super) fn check_root(path: &Path) -> Result<(), String> {
 /// # Errors
 /// It is not there, not root's FIFO, or nobody reads it for ten seconds.
 pub(super) fn fifo(path: &Path) -> Result<OwnedFd, String> {
-    let shown = path.display();
+    let failed = |error: &dyn Display| format!("initctl {}: {error}", path.display());
     let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
     let deadline = Instant::now() + PATIENCE;
     let fd = loop {
         match open(path, flags, Mode::empty()) {
             Ok(fd) => break fd,
             Err(Errno::ENXIO) if Instant::now() < deadline => sleep(Duration::from_millis(100)),
-            Err(Errno::ENXIO) => {
-                return Err(format!("initctl {shown}: nobody reads it; is process 1 sysvinit?"));
-            }
-            Err(error) => return Err(format!("initctl {shown}: {error}")),
+            Err(Errno::ENXIO) => return Err(failed(&"nobody reads it; is process 1 sysvinit?")),
+            Err(error) => return Err(failed(&error)),
         }
     };
-    let meta = fstat(&fd).map_err(|error| format!("initctl {shown}: {error}"))?;
+    let meta = fstat(&fd).map_err(|error| failed(&error))?;
     let kind = SFlag::from_bits_truncate(meta.st_mode & SFlag::S_IFMT.bits());
     if kind != SFlag::S_IFIFO || meta.st_uid != 0 {
-        return Err(format!("initctl {shown}: is not a FIFO of root's"));
+        return Err(failed(&"is not a FIFO of root's"));
     }
     // One page, and room in it is reported only when it is empty: so poll says whether init has read what it
     // was told. Where that is refused, because much is waiting in it, it says so only once it is full.
@@ -251,32 +238,31 @@ pub(super) fn fifo(path: &Path) -> Result<OwnedFd, String> {
 /// # Errors
 /// The directory cannot be opened.
 pub(super) fn powerstatus(path: &Path) -> Result<(File, CString), String> {
-    let shown = path.display();
+    let failed = |error: &dyn Display| format!("powerstatus {}: {error}", path.display());
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(format!("powerstatus {shown}: not the path of a file"));
+        return Err(failed(&"not the path of a file"));
     };
-    let directory =
-        File::open(directory).map_err(|error| format!("powerstatus {shown}: {error}"))?;
-    let name =
-        CString::new(name.as_bytes()).map_err(|error| format!("powerstatus {shown}: {error}"))?;
-    Ok((directory, name))
+    let directory = File::open(directory).map_err(|error| failed(&error))?;
+    Ok((directory, CString::new(name.as_bytes()).map_err(|error| failed(&error))?))
 }
 
-/// The halt command's words; its program must be root's, so that nobody else decides what root runs.
+/// The words of a command (`what`: its directive); its program must be root's, so that nobody else decides what
+/// root runs.
 ///
 /// # Errors
 /// It cannot be run, or is not root's alone.
-pub(super) fn halt(argv: &[String]) -> Result<Vec<CString>, String> {
+pub(super) fn command(what: &str, argv: &[String]) -> Result<Vec<CString>, String> {
     let program = argv.first().map_or("", String::as_str);
-    let meta = fs::metadata(program).map_err(|error| format!("halt {program}: {error}"))?;
+    let failed = |error: &dyn Display| format!("{what} {program}: {error}");
+    let meta = fs::metadata(program).map_err(|error| failed(&error))?;
     if !meta.is_file() || meta.mode() & 0o111 == 0 {
-        return Err(format!("halt {program}: is not a program"));
+        return Err(failed(&"is not a program"));
     }
     if meta.uid() != 0 || meta.mode() & 0o022 != 0 {
-        return Err(format!("halt {program}: must be root's, and nobody else may write to it"));
+        return Err(failed(&"must be root's, and nobody else may write to it"));
     }
     let words = argv.iter().map(|word| CString::new(word.as_str()));
-    words.collect::<Result<_, _>>().map_err(|error| format!("halt: {error}"))
+    words.collect::<Result<_, _>>().map_err(|error| failed(&error))
 }
 
 /// Writes our pid for scripts; emptied at the end, because the jail's root hides the path.

@@ -31,16 +31,14 @@ pub enum Problem {
 
 impl core::fmt::Display for Problem {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Problem::Absent => f.write_str("no such device"),
-            Problem::Busy => f.write_str(
-                "another program holds it (NUT, apcupsd, a getty, or another upsentry?)",
-            ),
-            Problem::Failed(Errno::ENOTTY | Errno::EINVAL) => {
-                f.write_str("not a serial port with modem lines")
+        f.write_str(match self {
+            Problem::Absent => "no such device",
+            Problem::Busy => {
+                "another program holds it (NUT, apcupsd, a getty, or another upsentry?)"
             }
-            Problem::Failed(error) => write!(f, "{error}"),
-        }
+            Problem::Failed(Errno::ENOTTY | Errno::EINVAL) => "not a serial port with modem lines",
+            Problem::Failed(error) => return error.fmt(f),
+        })
     }
 }
 

@@ -1,7 +1,8 @@
-//! Root does not parse: the configuration is read by a child without rights, which hands back the
+//! Root does not parse: whatever text the start depends on is read by a child without rights, which hands back the
 //! checked result as plain data.
 
 use std::fs::File;
+use std::io::ErrorKind::PermissionDenied;
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
@@ -9,7 +10,9 @@ use std::path::Path;
 use nix::fcntl::OFlag;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Gid, Uid, pipe2};
+use serde::{Serialize, de::DeserializeOwned};
 
+use crate::config::drivers;
 use crate::config::{self, Config, Purpose};
 use crate::notifier::filter;
 use crate::sys::confine::{NOBODY, Walls, confine};
@@ -17,6 +20,8 @@ use crate::sys::{filter as seccomp, raw};
 
 /// A checked configuration of the largest file is smaller.
 const LARGEST: u64 = 16 << 20;
+/// Of ups.conf, passwd and group.
+const LARGEST_TEXT: u64 = 1 << 20;
 /// Nearly all are; and so much is mapped by itself, and leaves no hole in the heap.
 const USUAL: usize = 512 << 10;
 /// For the longest file with an error on each line.
@@ -24,78 +29,127 @@ const MEMORY: u64 = 512 << 20;
 /// The child's exit status when the file has errors, which follow in place of the result.
 const FAULTY: i32 = 2;
 
-/// Why there is no configuration.
+/// Why there is no result.
 #[derive(Debug)]
 pub enum Problem {
-    /// It has errors: all of them, ready to be shown.
+    /// The file has errors: all of them, ready to be shown.
     Faulty(String),
     /// The child could not be confined, or died.
     Failed(String),
 }
 
-/// Reads and checks the file. As root only opening it is done with root's rights.
+/// Reads and checks the configuration, and with it what ups.conf says of the drivers that it watches. As root only
+/// opening files is done with root's rights.
 ///
 /// # Errors
-/// What is wrong with it.
+/// What is wrong with them.
 pub fn load(path: &Path, purpose: Purpose) -> Result<Config, Problem> {
-    let faulty = |failure: config::Failure| Problem::Faulty(format!("{failure}\n"));
-    let (file, mode) = config::open(path).map_err(faulty)?;
-    if !Uid::effective().is_root() {
-        return config::load_open(path, file, mode, purpose).map_err(faulty);
+    let faulty = |failure: config::Failure| format!("{failure}\n");
+    let (file, mode) = config::open(path).map_err(|failure| Problem::Faulty(faulty(failure)))?;
+    let read = |file| config::load_open(path, file, mode, purpose).map_err(faulty);
+    let mut config: Config = apart(file, read)?;
+    if purpose != Purpose::Test {
+        find_drivers(&mut config, purpose)?;
     }
-    let failed = |error: nix::Error| Problem::Failed(format!("reading the configuration: {error}"));
+    Ok(config)
+}
+
+/// Looks up in ups.conf the drivers that are watched.
+fn find_drivers(config: &mut Config, purpose: Purpose) -> Result<(), Problem> {
+    let (path, wanted) = (config.ups_conf.as_path(), config.wanted_drivers());
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let read = |file| drivers::find(path, &text(file)?, &config.path, &wanted);
+    let found = match config::open_plain(path) {
+        Ok((file, _)) => apart(file, read),
+        // `check` may be run by anybody.
+        Err(error) if error.kind() == PermissionDenied && !Uid::effective().is_root() => {
+            config.without_drivers(&error.to_string());
+            return Ok(());
+        }
+        Err(error) => Err(Problem::Faulty(drivers::unreadable(path, &error))),
+    };
+    match found {
+        Ok(found) => config.take_drivers(found, Path::new("/run/nut").is_dir()),
+        // There may be others whose load is to be cut.
+        Err(Problem::Faulty(why)) if purpose == Purpose::Kill => config.without_drivers(&why),
+        Err(problem) => return Err(problem),
+    }
+    Ok(())
+}
+
+/// All of a file, which is not large.
+pub(super) fn text(file: File) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    match file.take(LARGEST_TEXT + 1).read_to_end(&mut bytes) {
+        Ok(_) if bytes.len() as u64 <= LARGEST_TEXT => Ok(bytes),
+        Ok(_) => Err("a file over 1 MiB".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Has a child without rights read the open file, where this process has some.
+///
+/// # Errors
+/// What is wrong with the file, or with the child.
+pub(super) fn apart<T: Serialize + DeserializeOwned>(
+    file: File,
+    read: impl FnOnce(File) -> Result<T, String>,
+) -> Result<T, Problem> {
+    if !Uid::effective().is_root() {
+        return read(file).map_err(Problem::Faulty);
+    }
+    let failed = |error: nix::Error| Problem::Failed(format!("reading a file apart: {error}"));
     let (ours, theirs) = pipe2(OFlag::O_CLOEXEC).map_err(failed)?;
     let child = match raw::fork().map_err(failed)? {
         ForkResult::Parent { child } => child,
-        ForkResult::Child => read(path, file, mode, purpose, theirs),
+        ForkResult::Child => work(file, read, theirs),
     };
     drop(theirs);
     // In one place, to be wiped: it may hold keys.
     let mut bytes = Vec::with_capacity(USUAL);
     let received = File::from(ours).take(LARGEST).read_to_end(&mut bytes);
-    received.map_err(|error| Problem::Failed(error.to_string()))?;
-    match waitpid(child, None).map_err(failed)? {
-        WaitStatus::Exited(_, 0) => {
-            let config = decode(&bytes);
+    let status = waitpid(child, None).map_err(failed)?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match (received.is_ok(), status) {
+        (true, WaitStatus::Exited(_, 0)) => {
+            let result = decode(&bytes);
             bytes.fill(0);
             core::hint::black_box(&bytes);
-            config.ok_or_else(|| {
-                Problem::Failed("the reader of the configuration gave no configuration".to_owned())
-            })
+            result.ok_or_else(|| Problem::Failed("the reader of a file gave no result".to_owned()))
         }
-        WaitStatus::Exited(_, FAULTY) => {
-            Err(Problem::Faulty(String::from_utf8_lossy(&bytes).into_owned()))
-        }
-        status => Err(Problem::Failed(format!(
-            "the reader of the configuration failed ({status:?}): {}",
-            String::from_utf8_lossy(&bytes)
-        ))),
+        (true, WaitStatus::Exited(_, FAULTY)) => Err(Problem::Faulty(text(&bytes))),
+        _ => Err(Problem::Failed(format!("reading a file apart: {status:?}: {}", text(&bytes)))),
     }
 }
 
-/// A configuration for [`decode`].
-pub fn encode(config: &Config) -> Option<Vec<u8>> {
-    postcard::to_allocvec(config).ok()
+/// A result for [`decode`].
+pub fn encode<T: Serialize>(result: &T) -> Option<Vec<u8>> {
+    postcard::to_allocvec(result).ok()
 }
 
-/// What the child handed back: a configuration and nothing after it.
-pub fn decode(bytes: &[u8]) -> Option<Config> {
-    postcard::take_from_bytes(bytes)
-        .ok()
-        .and_then(|(config, rest)| rest.is_empty().then_some(config))
+/// What the child handed back: a result and nothing after it.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let (result, rest) = postcard::take_from_bytes(bytes).ok()?;
+    rest.is_empty().then_some(result)
 }
 
-/// The child: gives up every right, then parses.
-fn read(path: &Path, file: File, mode: u32, purpose: Purpose, result: OwnedFd) -> ! {
+/// The child: gives up every right, then reads.
+fn work<T: Serialize>(
+    file: File,
+    read: impl FnOnce(File) -> Result<T, String>,
+    result: OwnedFd,
+) -> ! {
     let keep = [0, 1, 2, file.as_raw_fd(), result.as_raw_fd()];
     let nobody = Walls::new(&keep, Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
     let walls = Walls { memory: MEMORY, ..nobody };
     let list = filter::reader(file.as_raw_fd(), result.as_raw_fd());
     let confined = confine(&walls).and_then(|_| seccomp::install(&list.compile()?));
     let mut result = File::from(result);
-    let (status, bytes) = match confined.map(|()| config::load_open(path, file, mode, purpose)) {
-        Ok(Ok(config)) => encode(&config).map_or((1, Vec::new()), |bytes| (0, bytes)),
-        Ok(Err(failure)) => (FAULTY, format!("{failure}\n").into_bytes()),
+    let (status, bytes) = match confined.map(|()| read(file)) {
+        Ok(Ok(value)) => encode(&value).map_or((1, Vec::new()), |bytes| (0, bytes)),
+        Ok(Err(wrong)) => (FAULTY, wrong.into_bytes()),
         Err(error) => (1, error.into_bytes()),
     };
     let written = result.write_all(&bytes).is_ok();

@@ -8,7 +8,7 @@ use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use nix::unistd::{ForkResult, Uid, pipe2, setsid};
+use nix::unistd::{ForkResult, Gid, Uid, pipe2, setsid};
 
 use crate::config::{Config, Via};
 use crate::notifier::absent::{self, Part};
@@ -154,7 +154,7 @@ fn hand(config: &mut Config, opened: &mut Opened) -> Result<Option<OwnedFd>, Str
         Via::Signal => Some(open::powerstatus(&config.powerstatus)?),
         Via::Initctl | Via::Command => None,
     };
-    let halt = if route.halt.is_empty() { None } else { Some(open::halt(&route.halt)?) };
+    let halt = if route.halt.is_empty() { None } else { Some(open::command("halt", &route.halt)?) };
     let (ours, theirs) = pair()?;
     if let ForkResult::Parent { .. } = raw::fork().map_err(at("fork"))? {
         return Ok(Some(ours));
@@ -225,8 +225,8 @@ fn fork_warden(
                     notices,
                     null,
                     root: config.chroot.clone(),
-                    uid: opened.users.monitor.uid,
-                    gid: opened.users.monitor.gid,
+                    uid: Uid::from_raw(opened.users.monitor.uid),
+                    gid: Gid::from_raw(opened.users.monitor.gid),
                     reach: Reach::default(),
                 },
             },
@@ -272,7 +272,8 @@ fn drop_root(
     *ttys = Vec::new();
     *net = Net { doubts: std::mem::take(&mut net.doubts), ..Net::default() };
     let (root, file_size) = (Some(config.chroot.as_path()), 1 << 20);
-    let own = Walls::new(&keep, users.notifier.uid, users.notifier.gid);
+    let (uid, gid) = (users.notifier.uid, users.notifier.gid);
+    let own = Walls::new(&keep, Uid::from_raw(uid), Gid::from_raw(gid));
     let walls = Walls { root, file_size, ..own };
     raw::one_arena();
     confine::confine(&walls)

@@ -11,6 +11,7 @@ pub mod known;
 pub mod secret;
 mod stub;
 pub use stub::{server, tls};
+pub mod ups_conf;
 
 pub mod values;
 pub mod words;

@@ -42,7 +42,7 @@ fn word() -> impl Strategy<Value = String> {
                  cable-grace shutdown-after deadtime blind-after power password need via initctl powerstatus \
                  halt tell insist sleep-time user notifier-user chroot state-file pid-file history-file kill-hold slave \
                  listen port key-file slave-wait halt-time status-socket master.example master:m/a 192.0.2.1 :: ff02::1 /x rule cts dsr dcd cd rng ri dtr rts 0 1 2 1 0 ttyS0 ttyS1 power99 nut-7 940-0023A \
-                 20ms 2s 5m 1h 60 signal command runlevel none ok shutdown root a b /x /sbin/halt # \" \"a b\"";
+                 20ms 2s 5m 1h 60 signal command runlevel none ok shutdown root a b /x driver:myups nut://h/u nut://u@h:1/u nut+tls://u@[::1]/u poll primary flag off bypass lost ca-file tls-pin kill-command ups-conf host-sync /sbin/halt # \" \"a b\"";
     let known: Vec<String> = known.split(' ').map(str::to_owned).collect();
     prop_oneof![9 => proptest::sample::select(known), 1 => "\\PC{0,8}"]
 }

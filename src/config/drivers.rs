@@ -1,0 +1,162 @@
+//! What NUT's ups.conf says of the drivers that are watched. Read like our own file: by a child without rights.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::types::{Config, Watch};
+use super::words::{did_you_mean, suggest};
+use crate::nut::ups_conf::{self, Section, UpsConf};
+
+/// More names, or warnings, are only counted.
+const MOST_SHOWN: usize = 16;
+/// No path of ours or NUT's is longer.
+const LONGEST_PATH: usize = 255;
+
+/// A UPS that is looked for in ups.conf.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its section.
+    pub name: String,
+    /// Where it is asked for: a line of our own file.
+    pub line: usize,
+}
+
+/// What was found of the drivers that are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drivers {
+    /// For each wanted one, in that order: the section's name as ups.conf has it, and its `driver`.
+    pub found: Vec<(String, String)>,
+    /// `statepath`: absolute.
+    pub state_path: Option<PathBuf>,
+    /// `driverpath`: absolute.
+    pub driver_path: Option<PathBuf>,
+    /// `PATH:LINE: warning: …`.
+    pub warnings: Vec<String>,
+}
+
+/// Looks for these in the text of ups.conf at `path`; `ours` is the path of our own file.
+///
+/// # Errors
+/// All that is missing or cannot be used, ready to be shown.
+pub fn find(path: &Path, text: &[u8], ours: &Path, wanted: &[Wanted]) -> Result<Drivers, String> {
+    let conf = ups_conf::read(text);
+    let (shown, mut wrong) = (path.display(), Vec::new());
+    let mut drivers = Drivers::default();
+    for Wanted { name, line } in wanted {
+        let asked = format!("{}:{line}", ours.display());
+        match conf.find(name).map(usable) {
+            Some(Ok(found)) => drivers.found.push(found),
+            Some(Err((line, why))) => wrong.push(format!("{shown}:{line}: [{name}] {why}")),
+            None => wrong.push(format!(
+                "{shown}: no [{name}], which {asked} watches{}",
+                others(&conf, name)
+            )),
+        }
+    }
+    for (key, value, kept) in [
+        ("statepath", &conf.state_path, &mut drivers.state_path),
+        ("driverpath", &conf.driver_path, &mut drivers.driver_path),
+    ] {
+        let Some(value) = value else { continue };
+        match Path::new(value) {
+            path if path.is_absolute() && value.len() <= LONGEST_PATH => *kept = Some(path.into()),
+            _ => wrong.push(format!(
+                "{shown}: `{key}' is not an absolute path of at most {LONGEST_PATH} bytes"
+            )),
+        }
+    }
+    if !wrong.is_empty() {
+        let plural = if wrong.len() == 1 { "" } else { "s" };
+        wrong.push(format!("{} error{plural}; nothing was started", wrong.len()));
+        return Err(printable(&wrong.join("\n")));
+    }
+    let warnings = conf.warnings.iter().take(MOST_SHOWN);
+    let warnings =
+        warnings.map(|(line, what)| printable(&format!("{shown}:{line}: warning: {what}")));
+    drivers.warnings = warnings.collect();
+    let more = conf.warnings.len().saturating_sub(MOST_SHOWN);
+    if more > 0 {
+        drivers.warnings.push(format!("{shown}: warning: {more} more such lines"));
+    }
+    Ok(drivers)
+}
+
+/// The section's name and program; else its line, and why it cannot be watched.
+fn usable(section: &Section) -> Result<(String, String), (usize, String)> {
+    let wrong = |why: &str| Err((section.line, why.to_owned()));
+    match section.driver.as_deref() {
+        None | Some("") => wrong("has no `driver'"),
+        Some(driver) if driver.contains('/') => wrong("has a `driver' with a `/' in its name"),
+        Some(driver) if ups_conf::socket_name(driver, &section.name).is_none() => {
+            wrong("and its `driver' are too long for the name of a socket")
+        }
+        Some(driver) => Ok((section.name.clone(), driver.to_owned())),
+    }
+}
+
+/// What is there instead.
+fn others(conf: &UpsConf, name: &str) -> String {
+    let names: Vec<&str> = conf.sections.iter().map(|section| section.name.as_str()).collect();
+    let shown: Vec<&str> = names.iter().take(MOST_SHOWN).copied().collect();
+    let mut text = match shown.as_slice() {
+        [] => return "; it has no sections at all".to_owned(),
+        shown => format!("; there are {}", shown.join(", ")),
+    };
+    let more = names.len().saturating_sub(MOST_SHOWN);
+    if more > 0 {
+        // Writing to a String cannot fail.
+        let _ = write!(text, " and {more} more");
+    }
+    text + &did_you_mean(suggest(name, names.into_iter()))
+}
+
+/// Text of another's file as it may be shown.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).collect()
+}
+
+impl Config {
+    /// The drivers that are watched.
+    #[must_use]
+    pub fn wanted_drivers(&self) -> Vec<Wanted> {
+        let wanted = self.ups.iter().filter_map(|ups| match &ups.watch {
+            Watch::Driver(driver) => {
+                Some(Wanted { name: driver.name.clone(), line: ups.watch_line })
+            }
+            _ => None,
+        });
+        wanted.collect()
+    }
+
+    /// Takes over what ups.conf says of them; `run_nut`: there is a /run/nut, where Debian's drivers are.
+    pub fn take_drivers(&mut self, drivers: Drivers, run_nut: bool) {
+        let watched = self.ups.iter_mut().filter_map(|ups| match &mut ups.watch {
+            Watch::Driver(driver) => Some(driver),
+            _ => None,
+        });
+        for (driver, (name, program)) in watched.zip(drivers.found) {
+            (driver.name, driver.program) = (name, program);
+        }
+        let usual = if run_nut { "/run/nut" } else { "/var/state/ups" };
+        self.state_path = drivers.state_path.unwrap_or_else(|| PathBuf::from(usual));
+        self.driver_path = drivers.driver_path;
+        self.warnings.extend(drivers.warnings);
+    }
+
+    /// Goes on without ups.conf.
+    pub fn without_drivers(&mut self, why: &str) {
+        let path = self.ups_conf.display();
+        self.warnings.push(format!("{path}: warning: {why}; the drivers' sockets are found by it"));
+    }
+}
+
+/// Why nothing can be started without it.
+#[must_use]
+pub fn unreadable(path: &Path, error: &std::io::Error) -> String {
+    format!(
+        "{}: {error}; the drivers' sockets are found by it (`ups-conf PATH' names another)\n1 error; nothing was started",
+        path.display()
+    )
+}
