@@ -4,6 +4,7 @@
 mod absent;
 mod begin;
 pub mod check;
+mod check_nut;
 mod chronicle;
 mod doubts;
 mod entry;
@@ -12,6 +13,7 @@ pub mod filter;
 mod hand;
 pub mod keygen;
 pub mod kill;
+mod kill_command;
 mod link;
 pub mod logging;
 mod names;

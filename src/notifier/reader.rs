@@ -71,7 +71,7 @@ fn find_drivers(config: &mut Config, purpose: Purpose) -> Result<(), Problem> {
         Err(error) => Err(Problem::Faulty(drivers::unreadable(path, &error))),
     };
     match found {
-        Ok(found) => config.take_drivers(found, Path::new("/run/nut").is_dir()),
+        Ok(found) => config.take_drivers(found, &Path::exists),
         // There may be others whose load is to be cut.
         Err(Problem::Faulty(why)) if purpose == Purpose::Kill => config.without_drivers(&why),
         Err(problem) => return Err(problem),

@@ -29,6 +29,14 @@ pub(super) fn group(spec: &GroupSpec) -> Result<Gid, String> {
     ask("/etc/group", |groups| accounts::group(groups, spec)).map(Gid::from_raw)
 }
 
+/// The name of a group; `None`: it has none.
+///
+/// # Errors
+/// The file cannot be read.
+pub(super) fn group_name(gid: u32) -> Result<Option<String>, String> {
+    ask("/etc/group", |groups| Ok(accounts::name(groups, gid)))
+}
+
 fn ask<T: Serialize + DeserializeOwned>(
     path: &str,
     find: impl FnOnce(&[u8]) -> Result<T, String>,
