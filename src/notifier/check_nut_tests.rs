@@ -42,3 +42,25 @@ fn a_socket_that_is_not_there_is_a_warning() {
     assert!(!remarks(&config).join("\n").contains("dummy-ups-u"));
     std::fs::remove_dir_all(&room).unwrap();
 }
+
+#[test]
+fn the_group_that_the_monitor_gets() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return;
+    }
+    let room =
+        std::env::temp_dir().join(format!("upsentry-check-nut-group-{}", std::process::id()));
+    std::fs::create_dir_all(&room).unwrap();
+    let mut config = parse(Path::new("t.conf"), "watch driver:u\n", Purpose::Run).unwrap();
+    config.state_path.clone_from(&room);
+    // Group 7 has a name everywhere, 64321 nowhere.
+    for (gid, shown) in
+        [(7, "the monitor gets its group lp (gid 7)"), (64321, "its group gid 64321,")]
+    {
+        nix::unistd::chown(&room, None, Some(nix::unistd::Gid::from_raw(gid))).unwrap();
+        let said = group(&config).unwrap();
+        assert!(said.contains(shown), "{said}");
+    }
+    std::fs::remove_dir_all(&room).unwrap();
+    assert!(group(&config).unwrap().contains("not there now"));
+}

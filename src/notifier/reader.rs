@@ -60,7 +60,7 @@ fn find_drivers(config: &mut Config, purpose: Purpose) -> Result<(), Problem> {
     if wanted.is_empty() {
         return Ok(());
     }
-    let read = |file| drivers::find(path, &text(file)?, &config.path, &wanted);
+    let read = |file| drivers::find(path, &text(path, file)?, &config.path, &wanted);
     let found = match config::open_plain(path) {
         Ok((file, _)) => apart(path, file, read),
         // `check` may be run by anybody.
@@ -80,12 +80,12 @@ fn find_drivers(config: &mut Config, purpose: Purpose) -> Result<(), Problem> {
 }
 
 /// All of a file, which is not large.
-pub(super) fn text(file: File) -> Result<Vec<u8>, String> {
+pub(super) fn text(path: &Path, file: File) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     match file.take(LARGEST_TEXT + 1).read_to_end(&mut bytes) {
         Ok(_) if bytes.len() as u64 <= LARGEST_TEXT => Ok(bytes),
-        Ok(_) => Err("a file over 1 MiB".to_owned()),
-        Err(error) => Err(error.to_string()),
+        Ok(_) => Err(format!("{}: over 1 MiB", path.display())),
+        Err(error) => Err(format!("{}: {error}", path.display())),
     }
 }
 
