@@ -126,6 +126,8 @@ fn a_file_that_cannot_be_read() {
         assert_eq!(code, Some(2), "{remarks}");
         assert!(remarks.starts_with(words), "{remarks}");
     };
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o646)).expect("its mode");
+    refused(&room, "ROOM/ups.conf: anyone may write this file");
     fs::remove_file(&path).expect("it was there");
     refused(&room, "ROOM/ups.conf: cannot be read: No such file or directory");
     // Opening it would wait for a writer.

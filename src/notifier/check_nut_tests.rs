@@ -24,7 +24,7 @@ fn a_socket_that_is_not_there_is_a_warning() {
     assert_eq!(remarks(&config), [""; 0]);
     let text = format!("statepath = {}\n[u]\ndriver = dummy-ups\n", room.display());
     let wanted = config.wanted_drivers();
-    let found = find(Path::new("u.conf"), text.as_bytes(), &config.path, &wanted).unwrap();
+    let found = find(Path::new("u.conf"), (text.as_bytes(), 0o640), &config.path, &wanted).unwrap();
     config.take_drivers(found, &|_| false);
     let said = remarks(&config).join("\n");
     assert!(said.starts_with("t.conf:1: warning: ups: "), "{said}");

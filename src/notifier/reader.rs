@@ -60,9 +60,10 @@ fn find_drivers(config: &mut Config, purpose: Purpose) -> Result<(), Problem> {
     if wanted.is_empty() {
         return Ok(());
     }
-    let read = |file| drivers::find(path, &text(path, file)?, &config.path, &wanted);
     let found = match config::open_plain(path) {
-        Ok((file, _)) => apart(path, file, read),
+        Ok((file, mode)) => apart(path, file, |file| {
+            drivers::find(path, (&text(path, file)?, mode), &config.path, &wanted)
+        }),
         // `check` may be run by anybody.
         Err(error) if error.kind() == PermissionDenied && !Uid::effective().is_root() => {
             config.without_drivers(&error.to_string());
