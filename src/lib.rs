@@ -10,6 +10,7 @@
 //! | [`config`] | before the fork | nothing of ours |
 //! | [`fleet`] | what master and slaves say to each other; pure | `ipc` |
 //! | [`nut`] | what NUT's drivers and servers say; pure | `ipc` |
+//! | [`import`] | other programs' configurations in our words; pure | `config`, `nut` |
 //! | [`history`] | the history file's lines; pure | `ipc` |
 //! | [`status`] | `upsentry status`: what the jail says of itself, and the client | `ipc`, `config`, `sys` |
 //! | [`ipc`] | both sides of the pipe; pure | nothing of ours |
@@ -19,6 +20,7 @@
 pub mod config;
 pub mod fleet;
 pub mod history;
+pub mod import;
 pub mod ipc;
 pub mod monitor;
 pub mod notifier;

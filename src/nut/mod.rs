@@ -13,7 +13,6 @@ mod stub;
 pub use stub::{server, tls};
 pub mod ups_conf;
 
-
 pub mod values;
 pub mod words;
 

@@ -2,9 +2,9 @@
 use crate::ipc::legal::Power;
 use core::time::Duration;
 pub mod server {
+    use super::*;
     use crate::nut::known::Known;
     use crate::nut::values::Values;
-    use super::*;
     #[derive(Clone, Debug)]
     pub struct Settings {
         pub user: Option<String>,

@@ -27,9 +27,10 @@ pub const PRIVILEGED: [&str; 14] = [
 pub const KILL: &str = "src/notifier/kill.rs";
 
 /// What of `src/notifier` runs only after the drop (`filter`: the lists of system calls, made when all else is
-/// given up), in a program without rights (`resolver`), or needs no privilege (`check`, `keygen`).
+/// given up), in a program without rights (`resolver`), or needs no privilege (`check` with `rivals`,
+/// `import`, `keygen`).
 #[allow(dead_code)]
-pub const UNPRIVILEGED: [&str; 15] = [
+pub const UNPRIVILEGED: [&str; 17] = [
     "src/notifier/begin.rs",
     "src/notifier/check.rs",
     "src/notifier/chronicle.rs",
@@ -37,12 +38,14 @@ pub const UNPRIVILEGED: [&str; 15] = [
     "src/notifier/entry.rs",
     "src/notifier/farewell.rs",
     "src/notifier/filter.rs",
+    "src/notifier/import.rs",
     "src/notifier/keygen.rs",
     "src/notifier/link.rs",
     "src/notifier/notice.rs",
     "src/notifier/parent.rs",
     "src/notifier/past.rs",
     "src/notifier/resolver.rs",
+    "src/notifier/rivals.rs",
     "src/notifier/teller.rs",
     "src/notifier/trouble.rs",
 ];
