@@ -114,10 +114,10 @@ pub(super) fn convert(path: &Path, text: &[u8]) -> Result<String, String> {
     for (line, name) in later {
         let why = match (name, dumb) {
             ("POLLTIME", true) => "lines are watched by interrupt",
+            ("POLLTIME", false) if kind == "net" => "a master tells of each change by itself",
+            (_, false) if kind == "net" => "what the master calls low counts",
             ("POLLTIME", false) => "NUT's driver has its own, `pollinterval' in ups.conf",
-            (_, true) => {
-                "such a cable tells neither charge nor runtime; LOW is its own line, and TIMEOUT is `shutdown-after'"
-            }
+            (_, true) => "such a cable tells neither charge nor runtime",
             (_, false) => {
                 "actions on values come with `rule', in a later version; until then what the UPS itself calls low counts, or `ignorelb' with `override.battery.charge.low' in NUT's ups.conf"
             }

@@ -51,8 +51,8 @@ pub(super) fn section(
     let port = of("port").map_or("", |(_, _, value)| value.as_str());
     let watch = word(port).map(|port| format!("watch {port}"));
     let Some(watch) = watch.filter(|watch| port.starts_with('/') && takes(watch)) else {
-        let why = format!("port `{}' is not the path of a serial port: left out", shown(port));
-        draft.note(at, &format!("[{name}]"), why);
+        let why = format!("port `{}' is not the path of a serial port", shown(port));
+        draft.leave_out(at, &format!("[{name}]"), why);
         return None;
     };
     let mut lines = vec![watch];
@@ -80,8 +80,8 @@ pub(super) fn section(
                 wiring.kill = None;
             }
             if wiring.fail.is_empty() && wiring.low.is_empty() {
-                let why = "no line is said to mean anything (no `upstype', `OL' or `LB'): left out";
-                draft.note(at, &format!("[{name}]"), why);
+                let why = "no line is said to mean anything (no `upstype', `OL' or `LB')";
+                draft.leave_out(at, &format!("[{name}]"), why);
                 return None;
             }
             if let Some(cable) = cable {
@@ -147,7 +147,7 @@ fn change(draft: &mut Draft, wiring: &mut Wiring, name: &str, (line, _, value): 
                 draft.note(*line, name, why);
             }
             if inputs.is_empty() {
-                draft.note(*line, name, "this UPS could never be on battery: `low' alone tells");
+                draft.note(*line, name, "there this UPS was always on line, and never low; here `low' alone means on battery, too");
             }
             let fail = inputs.first().map(|one| Condition { level: !one.level, ..*one });
             wiring.fail = fail.into_iter().collect();

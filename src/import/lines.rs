@@ -9,7 +9,9 @@ pub(super) struct Line<'a> {
     pub number: usize,
     /// At least one.
     pub words: &'a [&'a str],
-    /// NUT takes nothing from it: it has a `#` between quotes.
+    /// What NUT cannot read in it, or may read otherwise than was meant; empty: nothing.
+    pub odd: &'static str,
+    /// NUT takes nothing from it.
     pub broken: bool,
 }
 
@@ -30,10 +32,24 @@ pub(super) fn nut(text: &[u8], mut take: impl FnMut(&Line<'_>)) {
     let mut lines = Lines::<FULL>::new();
     let mut here = 1;
     let mut number = None;
+    let mut unread = 0;
     let mut give = |lines: &Lines<FULL>, number: usize, event| {
         let words: Vec<&str> = lines.words().collect();
-        if !words.is_empty() {
-            take(&Line { number, words: &words, broken: event == Event::Error });
+        let notes = lines.notes();
+        let odd = match event {
+            Event::Error => "a `#' between quotes: NUT cannot read it",
+            Event::Line if notes.spread => "a quote that goes on over a line's end: is one lost?",
+            Event::Line if notes.cut => "too long: NUT drops the rest",
+            Event::Line if notes.dropped => "not ASCII: NUT drops such letters",
+            Event::Line => "",
+        };
+        // What stands behind such a `#` was meant to be no line.
+        let rest = unread == number && !notes.spread;
+        if event == Event::Error {
+            unread = number;
+        }
+        if !words.is_empty() && !rest {
+            take(&Line { number, words: &words, odd, broken: event == Event::Error });
         }
     };
     for byte in text {
@@ -59,7 +75,7 @@ pub(super) fn apcupsd(text: &[u8], mut take: impl FnMut(&Line<'_>)) {
         let (name, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         if !name.is_empty() {
             let name = name.to_ascii_uppercase();
-            take(&Line { number, words: &[&name, value.trim()], broken: false });
+            take(&Line { number, words: &[&name, value.trim()], odd: "", broken: false });
         }
     }
 }

@@ -55,7 +55,10 @@ pub(super) struct Monitors {
 impl Monitors {
     /// Takes a line, or says why not. Its password is in no remark.
     pub(super) fn read(&mut self, draft: &mut Draft, line: &Line<'_>) {
-        let mut skip = |why: String| draft.note(line.number, "MONITOR", why);
+        if !line.odd.is_empty() {
+            draft.note(line.number, "MONITOR", line.odd);
+        }
+        let mut skip = |why: String| draft.leave_out(line.number, "MONITOR", why);
         let [_, system, power, user, password, kind, ..] = line.words else {
             return skip(format!("{}: needs five words", shown(line.word(1))));
         };
@@ -80,7 +83,8 @@ impl Monitors {
                 && other.port == port
         };
         if let Some(other) = self.all.iter().find(|other| same(other)) {
-            return skip(format!("{}: the same as in line {}", shown(system), other.line));
+            let why = format_args!("{}: the same as in line {}", shown(system), other.line);
+            return draft.note(line.number, "MONITOR", why);
         }
         if self.all.len() >= MOST {
             return skip(format!("{}: too many UPSs", shown(system)));
@@ -175,13 +179,15 @@ fn lines(draft: &mut Draft, one: &Monitor, sealing: &Sealing) -> Vec<String> {
         lines.push("primary".to_owned());
     }
     if host.eq_ignore_ascii_case("localhost") || host == "127.0.0.1" || host == "[::1]" {
-        let instead = if one.primary { "`password' and `primary'" } else { "`password'" };
+        let instead = if one.primary {
+            "`watch', `password' and `primary'"
+        } else {
+            "`watch' and `password'"
+        };
         lines.push(format!(
-            "# watch driver:{name} - with this for `watch', and without {instead}, it needs no upsd and no password,"
+            "# Or this for {instead}: it needs no upsd and no password. No other machine may log in then."
         ));
-        lines.push(
-            "# if its driver runs here and no other machine logs in to this one's upsd".to_owned(),
-        );
+        lines.push(format!("# watch driver:{name}"));
     }
     lines
 }

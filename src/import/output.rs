@@ -32,6 +32,7 @@ pub(super) struct Draft {
     /// By the line that each is of.
     notes: Vec<(usize, String)>,
     more: usize,
+    left_out: usize,
 }
 
 impl Draft {
@@ -42,6 +43,12 @@ impl Draft {
         } else {
             self.more += 1;
         }
+    }
+
+    /// A remark on a UPS that is not in the result.
+    pub(super) fn leave_out(&mut self, line: usize, name: &str, why: impl Display) {
+        self.left_out += 1;
+        self.note(line, name, format_args!("LEFT OUT: {why}"));
     }
 
     /// A name like this that upsentry takes and no other UPS has, in any case of letters.
@@ -67,6 +74,12 @@ impl Draft {
             let _ = writeln!(text, "{line}");
         };
         self.head.iter().for_each(|line| add(&format!("# {line}")));
+        if self.left_out > 0 {
+            add(&format!(
+                "# UPSs that are LEFT OUT: {}; the remarks at the end say why.",
+                self.left_out
+            ));
+        }
         if !self.machine.is_empty() {
             add("");
             self.machine.iter().for_each(|line| add(line));

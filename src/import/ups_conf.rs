@@ -44,8 +44,10 @@ struct Reader {
 
 impl Reader {
     fn line(&mut self, line: &Line<'_>) {
+        if !line.odd.is_empty() {
+            self.draft.note(line.number, line.name(), line.odd);
+        }
         if line.broken {
-            self.draft.note(line.number, line.name(), "a `#' between quotes: NUT cannot read it");
             return;
         }
         let bracketed = line.name().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -74,7 +76,7 @@ impl Reader {
         let there = self.found.iter().position(|found| found.name == name);
         self.over = there.is_none() && self.found.len() >= MOST;
         if self.over {
-            return self.draft.note(line, name, "too many UPSs: left out");
+            return self.draft.leave_out(line, name, "too many UPSs");
         }
         if there.is_none() {
             self.found.push(Found { line, name: name.to_owned(), keys: Vec::new() });
@@ -147,7 +149,7 @@ fn ups(draft: &mut Draft, found: &Found) -> bool {
     let Found { line, name, keys } = found;
     let bracketed = format!("[{name}]");
     let (Some(driver), Some(_)) = (found.last("driver"), found.last("port")) else {
-        draft.note(*line, &bracketed, "no `driver' or no `port': NUT's server leaves it out, too");
+        draft.leave_out(*line, &bracketed, "no `driver' or no `port'; NUT's server does so, too");
         return false;
     };
     let own = draft.name(name);
@@ -161,7 +163,7 @@ fn ups(draft: &mut Draft, found: &Found) -> bool {
         if let Some(lines) = contacts::section(draft, *line, name, keys) {
             let same = |other: &Section| other.lines.first() == lines.first();
             if draft.sections.iter().any(same) {
-                draft.note(*line, &bracketed, "its port is watched already: left out");
+                draft.leave_out(*line, &bracketed, "its port is watched already");
             } else {
                 draft.sections.push(Section { name: own, lines });
             }

@@ -85,12 +85,17 @@ pub(super) fn convert(path: &Path, text: &[u8]) -> Result<String, String> {
     let (mut monitors, mut sealing, mut said) =
         (Monitors::default(), Sealing::default(), Said::new());
     lines::nut(text, |line| {
-        if line.broken {
-            draft.note(line.number, line.name(), "a `#' between quotes: NUT cannot read it");
-        } else if line.name() == "MONITOR" {
+        let monitor = line.name() == "MONITOR";
+        if line.broken && monitor {
+            draft.leave_out(line.number, line.name(), line.odd);
+        } else if line.broken {
+            draft.note(line.number, line.name(), line.odd);
+        } else if monitor {
             monitors.read(&mut draft, line);
         } else if line.name() == "CERTHOST" {
             host(&mut draft, &mut sealing, line);
+        } else if line.odd.contains("quote") {
+            draft.note(line.number, line.name(), line.odd);
         } else if let Some(name) = TAKEN.into_iter().find(|name| *name == line.name()) {
             if let Some((before, _)) = said.insert(name, (line.number, line.word(1).to_owned())) {
                 draft.note(before, name, format_args!("line {} counts", line.number));
@@ -204,6 +209,10 @@ fn need(draft: &mut Draft, monitors: &Monitors, said: &Said) {
     if wanted != Some(need) {
         let why = match wanted {
             Some(..=0) => {
+                draft.head.push(
+                    "upsmon never shut this machine down (MINSUPPLIES 0). This file does."
+                        .to_owned(),
+                );
                 "0 meant that upsmon never shuts this machine down; UPSENTRY DOES: it is for nothing else"
             }
             Some(_) => "more than the power of all UPSs: upsmon would not have started",
@@ -246,7 +255,7 @@ fn shutdown(draft: &mut Draft, said: &Said) {
             && takes(&format!("watch ttyS0\n{halt}"));
         if usable {
             draft.machine.push(halt);
-            draft.note(*line, "SHUTDOWNCMD", "it became `halt', which runs with `via command' (under systemd by itself) or `tell low halt', as one small process of root's; where init has a FIFO, it is told, and inittab's powerfailnow line shuts down");
+            draft.note(*line, "SHUTDOWNCMD", "it became `halt', which runs where init has no FIFO; where it has one, inittab's powerfailnow line shuts down (`tell low runlevel 0' does without it, `via command' runs `halt')");
         } else {
             let why = "no shell is started: make it a program with its whole path, and name it in `halt'; where init has a FIFO, it is told instead";
             draft.note(*line, "SHUTDOWNCMD", why);
