@@ -7,11 +7,11 @@
 //! |---|---|---|
 //! | [`notifier`] | as root until all is open, then as the parent and the hand | `ipc`, `sysvinit`, `config`, `history`, `sys` |
 //! | [`monitor`] | in the jail: the warden and the monitor | `ipc`, `config`, `status`, `sys` |
-//! | [`config`] | before the fork | nothing of ours |
+//! | [`config`] | before the fork | `fleet`, `nut` |
 //! | [`fleet`] | what master and slaves say to each other; pure | `ipc` |
-//! | [`nut`] | what NUT's drivers and servers say; pure | `ipc` |
 //! | [`import`] | other programs' configurations in our words; pure | `config`, `nut` |
 //! | [`history`] | the history file's lines; pure | `ipc` |
+//! | [`nut`] | the words, files and sockets of Network UPS Tools; pure | `ipc` |
 //! | [`status`] | `upsentry status`: what the jail says of itself, and the client | `ipc`, `config`, `sys` |
 //! | [`ipc`] | both sides of the pipe; pure | nothing of ours |
 //! | [`sysvinit`] | init's formats; pure | nothing of ours |

@@ -113,7 +113,7 @@ fn upsd(ups: &Ups, server: &NutServer, index: usize, net: &Net) -> nix::Result<U
     let families = families.into_iter().filter_map(|family| addresses.iter().find(|to| family(to)));
     let sockets = families.map(|to| bind::tcp(*to)).collect::<nix::Result<_>>()?;
     let tls = server.tls.then(|| Secured {
-        anchors: None,
+        anchors: net.trust.get(index).cloned().flatten(),
         pin: ups.nut.pin,
         host: server.host.clone(),
         made: None,

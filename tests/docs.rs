@@ -219,6 +219,10 @@ fn the_manual_has_the_defaults_of_the_parser() {
         ("kill-hold", time(config.kill_hold)),
         ("status-socket", config.status_socket.map_or_else(String::new, |one| path(&one.path))),
         ("port", config.port.to_string()),
+        ("poll", time(ups.nut.poll)),
+        ("ca-file", ups.nut.ca_file.as_deref().map_or("none".to_owned(), path)),
+        ("ups-conf", path(&config.ups_conf)),
+        ("host-sync", time(config.host_sync)),
         ("slave-wait", time(config.slave_wait)),
         ("halt-time", time(config.halt_time)),
     ];
@@ -346,7 +350,14 @@ fn check_accepts_every_example() {
         let says = |name: &str| text.lines().any(|line| line.split(' ').next() == Some(name));
         // What init is here must not decide.
         let via = if says("via") || says("halt") { "" } else { "via initctl\n" };
-        let file = scratch.file(&format!("{text}{via}"));
+        // Whatever NUT has here: the drivers that the example names.
+        let drivers = text.lines().filter_map(|line| line.strip_prefix("watch driver:"));
+        let drivers = drivers.filter_map(|rest| rest.split(' ').next());
+        let drivers: String = drivers.map(|name| format!("[{name}]\ndriver = x\n")).collect();
+        let ups_conf = scratch.0.join("ups.conf");
+        fs::write(&ups_conf, drivers).expect("a file of ours");
+        let ups_conf = format!("ups-conf {}\n", ups_conf.display());
+        let file = scratch.file(&format!("{text}{via}{ups_conf}"));
         let done = run(&["check", "-c", file.to_str().expect("a plain path")]);
         let said = String::from_utf8_lossy(&done.stderr);
         assert!(done.status.success(), "{place}:\n{text}\n{said}");

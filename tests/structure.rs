@@ -13,10 +13,10 @@ use std::path::Path;
 const ARROWS: [(&str, &[&str]); 11] = [
     ("config", &["config", "fleet", "nut"]),
     ("fleet", &["fleet", "ipc"]),
-    ("nut", &["nut", "ipc"]),
     ("history", &["history", "ipc"]),
     ("import", &["import", "config", "nut"]),
     ("ipc", &["ipc"]),
+    ("nut", &["nut", "ipc"]),
     ("status", &["status", "ipc", "config", "sys"]),
     ("sysvinit", &["sysvinit"]),
     ("sys", &["sys"]),
@@ -105,12 +105,15 @@ fn little_code_runs_with_privilege() {
         assert!(lines < most, "{lines} lines of code in {paths:?}");
     };
     most(&PRIVILEGED, 1_500);
-    most(&[KILL], 150);
+    let [lines, _] = KILL;
+    most(&[lines], 150);
+    // Beside driving lines it runs a program, and kills that.
+    most(&KILL, 185);
     most(&["src/notifier/hand.rs"], 100);
     // Each file of the notifier is counted, or is known not to need it.
     let unknown = all.iter().map(|source| source.path.as_str()).filter(|path| {
         path.starts_with("src/notifier/")
-            && *path != KILL
+            && !KILL.contains(path)
             && !PRIVILEGED.contains(path)
             && !UNPRIVILEGED.contains(path)
     });

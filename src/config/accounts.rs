@@ -82,15 +82,26 @@ pub fn group(text: &[u8], spec: &GroupSpec) -> Result<u32, String> {
     }
 }
 
-/// The number of the first entry of this name, or of this number, and the next field's (0: it is none).
-fn find(text: &[u8], wanted: Result<&str, u32>) -> Option<(u32, u32)> {
+/// The name of the first entry with this number.
+#[must_use]
+pub fn name(text: &[u8], wanted: u32) -> Option<String> {
     let text = String::from_utf8_lossy(text);
-    let mut entries = text.lines().filter_map(|line| {
+    entries(&text).find(|(_, id, _)| *id == wanted).map(|(name, ..)| name.to_owned())
+}
+
+/// Each entry's name, number, and the next field's (0: it is none).
+fn entries(text: &str) -> impl Iterator<Item = (&str, u32, u32)> {
+    text.lines().filter_map(|line| {
         let mut fields = line.split(':');
         let (name, id, next) = (fields.next()?, fields.nth(1)?, fields.next()?);
         Some((name, id.parse().ok()?, next.parse().unwrap_or(0)))
-    });
-    let (_, id, next) = entries.find(|(name, id, _)| match wanted {
+    })
+}
+
+/// The number of the first entry of this name, or of this number, and the next field's (0: it is none).
+fn find(text: &[u8], wanted: Result<&str, u32>) -> Option<(u32, u32)> {
+    let text = String::from_utf8_lossy(text);
+    let (_, id, next) = entries(&text).find(|(name, id, _)| match wanted {
         Ok(wanted) => wanted == *name,
         Err(wanted) => wanted == *id,
     })?;

@@ -151,7 +151,6 @@ fn machine(path: &Path, file: &File) -> Config {
             .unwrap_or_else(|| Some(StatusSocket::default())),
         ups_conf: path_of("ups-conf").unwrap_or_else(|| PathBuf::from(UPS_CONF)),
         state_path: PathBuf::new(),
-        driver_path: None,
         host_sync: time("host-sync").unwrap_or(Duration::from_secs(15)),
         warnings: Vec::new(),
     }

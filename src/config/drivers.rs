@@ -11,6 +11,10 @@ use crate::nut::ups_conf::{self, Section, UpsConf};
 
 /// More names, or warnings, are only counted.
 const MOST_SHOWN: usize = 16;
+/// Where distributions and NUT itself put drivers.
+const HOMES: [&str; 4] = ["/lib/nut", "/usr/lib/nut", "/usr/libexec/nut", "/usr/local/ups/bin"];
+/// Where the jail sees the drivers' sockets.
+const IN_JAIL: &str = "/nut";
 /// No path of ours or NUT's is longer.
 const LONGEST_PATH: usize = 255;
 
@@ -36,13 +40,23 @@ pub struct Drivers {
     pub warnings: Vec<String>,
 }
 
-/// Looks for these in the text of ups.conf at `path`; `ours` is the path of our own file.
+/// Looks for these in the text of ups.conf at `path`, with these permission bits; `ours` is the path of our own file.
 ///
 /// # Errors
 /// All that is missing or cannot be used, ready to be shown.
-pub fn find(path: &Path, text: &[u8], ours: &Path, wanted: &[Wanted]) -> Result<Drivers, String> {
+pub fn find(
+    path: &Path,
+    (text, mode): (&[u8], u32),
+    ours: &Path,
+    wanted: &[Wanted],
+) -> Result<Drivers, String> {
     let conf = ups_conf::read(text);
     let (shown, mut wrong) = (path.display(), Vec::new());
+    if mode & 0o002 != 0 {
+        wrong.push(format!(
+            "{shown}: anyone may write this file, and it says what root runs; chmod o-w it"
+        ));
+    }
     let mut drivers = Drivers::default();
     for Wanted { name, line } in wanted {
         let asked = format!("{}:{line}", ours.display());
@@ -89,7 +103,7 @@ fn usable(section: &Section) -> Result<(String, String), (usize, String)> {
     match section.driver.as_deref() {
         None | Some("") => wrong("has no `driver'"),
         Some(driver) if driver.contains('/') => wrong("has a `driver' with a `/' in its name"),
-        Some(driver) if ups_conf::socket_name(driver, &section.name).is_none() => {
+        Some(driver) if ups_conf::socket_name(IN_JAIL, driver, &section.name).is_none() => {
             wrong("and its `driver' are too long for the name of a socket")
         }
         Some(driver) => Ok((section.name.clone(), driver.to_owned())),
@@ -102,6 +116,7 @@ fn others(conf: &UpsConf, name: &str) -> String {
     let shown: Vec<&str> = names.iter().take(MOST_SHOWN).copied().collect();
     let mut text = match shown.as_slice() {
         [] => return "; it has no sections at all".to_owned(),
+        [one] => format!("; there is only {one}"),
         shown => format!("; there are {}", shown.join(", ")),
     };
     let more = names.len().saturating_sub(MOST_SHOWN);
@@ -130,18 +145,27 @@ impl Config {
         wanted.collect()
     }
 
-    /// Takes over what ups.conf says of them; `run_nut`: there is a /run/nut, where Debian's drivers are.
-    pub fn take_drivers(&mut self, drivers: Drivers, run_nut: bool) {
+    /// Takes over what ups.conf says of them. Where it leaves a path open, and how each cuts the load if no
+    /// `kill-command` says so, is decided by what `exists`.
+    pub fn take_drivers(&mut self, drivers: Drivers, exists: &dyn Fn(&Path) -> bool) {
+        let homes = drivers.driver_path.as_slice();
+        let usual = HOMES.iter().filter(|_| homes.is_empty()).map(Path::new);
+        let homes: Vec<&Path> = homes.iter().map(PathBuf::as_path).chain(usual).collect();
         let watched = self.ups.iter_mut().filter_map(|ups| match &mut ups.watch {
-            Watch::Driver(driver) => Some(driver),
+            Watch::Driver(driver) => Some((driver, &mut ups.kill_command)),
             _ => None,
         });
-        for (driver, (name, program)) in watched.zip(drivers.found) {
+        for ((driver, kill), (name, program)) in watched.zip(drivers.found) {
+            let path = homes.iter().map(|home| home.join(&program)).find(|path| exists(path));
+            if let (true, Some(path)) = (kill.is_empty(), path) {
+                let words = [&path.display().to_string(), "-a", &name, "-k"];
+                *kill = words.map(str::to_owned).to_vec();
+            }
             (driver.name, driver.program) = (name, program);
         }
-        let usual = if run_nut { "/run/nut" } else { "/var/state/ups" };
-        self.state_path = drivers.state_path.unwrap_or_else(|| PathBuf::from(usual));
-        self.driver_path = drivers.driver_path;
+        let run = Path::new("/run/nut");
+        let usual = if exists(run) { run } else { Path::new("/var/state/ups") };
+        self.state_path = drivers.state_path.unwrap_or_else(|| usual.to_owned());
         self.warnings.extend(drivers.warnings);
     }
 

@@ -26,6 +26,7 @@ mod hosts;
 mod links;
 mod network;
 mod nut;
+mod nut_screen;
 mod parse;
 pub mod places;
 pub mod route;

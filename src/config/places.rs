@@ -92,10 +92,10 @@ impl Ups {
     #[must_use]
     pub fn away(&self) -> String {
         let lost = match self.watch {
-            Watch::Line(_) => "no such device",
-            _ => "the name does not resolve",
+            Watch::Line(_) => "no such device now; it counts as lost",
+            _ => "the name does not resolve now; it counts as lost",
         };
-        format!("{}: {}: {lost} now; it counts as lost", self.name, self.watch)
+        format!("{}: {}: {lost}", self.name, self.watch)
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::cables::{CABLES, Cable};
 use super::hazards::{Pulled, pulled};
 use super::links::describe_remote;
+use super::nut_screen::{describe_driver, describe_server};
 use super::types::{Condition, Config, Outputs, Ups, Watch, time, words};
 
 /// The part of `check` that the file alone decides, under a count of what was found in all.
@@ -48,7 +49,8 @@ fn describe_ups(text: &mut String, ups: &Ups, config: &Config) {
     let device = match &ups.watch {
         Watch::Line(device) => device,
         Watch::Master(master) => return describe_remote(text, ups, master, config),
-        Watch::Driver(_) | Watch::Server(_) => return,
+        Watch::Driver(driver) => return describe_driver(text, ups, driver, config),
+        Watch::Server(server) => return describe_server(text, ups, server, config),
     };
     let cable = ups.model.map(|cable| format!(", {} (model {})", cable.title(), cable.name));
     let device = format!("{}{}", device.display(), cable.unwrap_or_default());
@@ -66,9 +68,10 @@ fn describe_ups(text: &mut String, ups: &Ups, config: &Config) {
             each.join("  ").trim().to_owned()
         }
     };
-    let kill = match ups.kill {
-        Some(kill) => format!("{}, held {}", upper(&kill.to_string()), time(config.kill_hold)),
-        None => "none".to_owned(),
+    let kill = match (ups.kill, ups.kill_command.as_slice()) {
+        (Some(kill), _) => format!("{}, held {}", kill.upper(), time(config.kill_hold)),
+        (None, []) => "none".to_owned(),
+        (None, words) => format!("runs {}", words.join(" ")),
     };
     row(text, "  outputs", &format!("{init}     kill: {kill}"));
     let low = if ups.low.is_empty() { "not at low" } else { "at low" };

@@ -144,7 +144,8 @@ pub struct Ups {
     pub key: Option<Key>,
     /// What is said of a UPS that NUT watches; the defaults for any other.
     pub nut: NutSettings,
-    /// What `-k` runs to cut the load, absolute path first; empty: nothing was written.
+    /// What `-k` runs to cut the load, absolute path first: what was written, else for a driver its own `-k`;
+    /// empty: nothing.
     pub kill_command: Vec<String>,
 }
 
@@ -297,8 +298,6 @@ pub struct Config {
     pub ups_conf: PathBuf,
     /// Where NUT's drivers have their sockets; empty: none is watched, or ups.conf was not read.
     pub state_path: PathBuf,
-    /// `driverpath` of ups.conf.
-    pub driver_path: Option<PathBuf>,
     /// As a primary: how long the others that are logged in are waited for. Default 15 s.
     pub host_sync: Duration,
     /// Things to say that do not stop a start, already formatted as `FILE:LINE:COLUMN: warning: …`.
@@ -416,6 +415,14 @@ impl fmt::Display for Kill {
             (true, false) => write!(f, "{} break", self.outputs),
             (false, _) => write!(f, "{}", self.outputs),
         }
+    }
+}
+
+impl Kill {
+    /// As the lines stand on a connector: `DTR 1 RTS 0 break`.
+    #[must_use]
+    pub fn upper(&self) -> String {
+        self.to_string().to_uppercase().replace("BREAK", "break")
     }
 }
 

@@ -145,6 +145,11 @@ impl Record {
             slaves,
         })
     }
+
+    /// What was last seen of this UPS; `None`: nothing.
+    pub fn last(&self, name: &str) -> Option<Power> {
+        self.seen.iter().find(|(seen, _)| seen == name).map(|(_, power)| *power)
+    }
 }
 
 #[cfg(test)]

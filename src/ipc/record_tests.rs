@@ -17,6 +17,7 @@ fn a_record_of_this_boot_is_read_back() {
     assert_eq!((record.told, record.shutdown), (Told::Low, false));
     let seen = [("a".to_owned(), Power::Battery), ("c".to_owned(), Power::Low)];
     assert_eq!(record.seen, seen);
+    assert_eq!((record.last("c"), record.last("b")), (Some(Power::Low), None));
     assert_eq!(Record::read("", &boot()).unwrap(), Record::default());
 }
 

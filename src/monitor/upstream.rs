@@ -12,7 +12,7 @@ use crate::monitor::fed::Connection;
 use crate::monitor::sync::Primary;
 use crate::monitor::{Secured, Upsd};
 use crate::nut::known::Known;
-use crate::nut::server::Server;
+use crate::nut::server::{Server, Trouble, Why};
 use crate::nut::tls::Tls;
 use crate::nut::values::Values;
 use crate::sys::raw;
@@ -30,18 +30,18 @@ enum Stage {
     Up,
 }
 
-/// Why there is no connection.
+/// How the last connection ended, or the try to make it.
 #[derive(Debug)]
-enum Trouble {
+enum Ended {
     /// None was tried.
-    None,
+    Never,
     /// The name does not resolve.
     NoAddress,
     Failed(Errno),
     /// It ended the connection.
-    Ended,
-    /// We did, for what the protocol's side says of it.
-    Refused,
+    ByIt,
+    /// We did.
+    Refused(Why),
     Tls(String),
 }
 
@@ -51,16 +51,14 @@ pub(super) struct Upstream<'a> {
     plan: &'a Upsd,
     server: Server,
     stage: Stage,
-    /// The place of its address.
-    at: usize,
     tls: Option<Tls>,
-    trouble: Trouble,
+    ended: Ended,
 }
 
 impl<'a> Upstream<'a> {
     pub(super) fn new(plan: &'a Upsd) -> Upstream<'a> {
         let server = Server::new(plan.settings.clone());
-        Upstream { plan, server, stage: Stage::Away, at: 0, tls: None, trouble: Trouble::None }
+        Upstream { plan, server, stage: Stage::Away, tls: None, ended: Ended::Never }
     }
 
     /// As a primary: whoever is logged in shall go down.
@@ -79,7 +77,8 @@ impl<'a> Upstream<'a> {
 
     /// The socket of the present address, and the address.
     fn here(&self) -> Option<(&'a OwnedFd, SockaddrStorage)> {
-        let address = self.plan.addresses.get(self.at)?;
+        let all = &self.plan.addresses;
+        let address = all.get(self.server.tried_address().checked_rem(all.len())?)?;
         let four = self.plan.addresses.iter().any(|one| one.is_ipv4());
         let place = usize::from(four && address.is_ipv6());
         Some((self.plan.sockets.get(place)?, SockaddrStorage::from(*address)))
@@ -88,7 +87,7 @@ impl<'a> Upstream<'a> {
     /// Begins, or asks how it stands.
     fn connect(&mut self, now: Duration, since: Duration) {
         let Some((socket, address)) = self.here() else {
-            self.trouble = Trouble::NoAddress;
+            self.ended = Ended::NoAddress;
             self.server.disconnected(now);
             return;
         };
@@ -103,31 +102,30 @@ impl<'a> Upstream<'a> {
                 self.stage = Stage::Connecting(since);
             }
             Err(Errno::EINPROGRESS | Errno::EALREADY | Errno::EINTR) => {
-                self.leave(now, Trouble::Failed(Errno::ETIMEDOUT));
+                self.leave(now, Ended::Failed(Errno::ETIMEDOUT));
             }
-            Err(error) => self.leave(now, Trouble::Failed(error)),
+            Err(error) => self.leave(now, Ended::Failed(error)),
         }
     }
 
-    /// Lets the connection go; the next one is to the next address.
-    fn leave(&mut self, now: Duration, trouble: Trouble) {
+    /// Lets the connection go.
+    fn leave(&mut self, now: Duration, ended: Ended) {
         if let Some((socket, _)) = self.here() {
             // Whatever it says, the socket is as new after it.
             let _ = raw::disconnect(socket.as_fd());
         }
-        self.at = self.at.saturating_add(1).checked_rem(self.plan.addresses.len()).unwrap_or(0);
-        (self.stage, self.tls, self.trouble) = (Stage::Away, None, trouble);
+        (self.stage, self.tls, self.ended) = (Stage::Away, None, ended);
         self.server.disconnected(now);
     }
 
     /// Under TLS from here on.
     fn secure(&mut self, now: Duration) {
         let Some(Secured { made: Some(config), host, .. }) = &self.plan.tls else {
-            return self.leave(now, Trouble::Refused);
+            return self.leave(now, Ended::Refused(Why::Tls));
         };
         match Tls::new(config, host) {
             Ok(tls) => self.tls = Some(tls),
-            Err(error) => self.leave(now, Trouble::Tls(error)),
+            Err(error) => self.leave(now, Ended::Tls(error)),
         }
     }
 
@@ -144,7 +142,7 @@ impl<'a> Upstream<'a> {
                 Err(error) => {
                     // It has a right to know why.
                     self.send(now);
-                    self.leave(now, Trouble::Tls(error.to_string()));
+                    self.leave(now, Ended::Tls(error.to_string()));
                     return 0;
                 }
             }
@@ -153,13 +151,13 @@ impl<'a> Upstream<'a> {
             }
             length = match nix::unistd::read(socket, &mut sealed) {
                 Ok(0) => {
-                    self.leave(now, Trouble::Ended);
+                    self.leave(now, Ended::ByIt);
                     return 0;
                 }
                 Ok(length) => length,
                 Err(Errno::EAGAIN | Errno::EINTR) => return 0,
                 Err(error) => {
-                    self.leave(now, Trouble::Failed(error));
+                    self.leave(now, Ended::Failed(error));
                     return 0;
                 }
             };
@@ -184,7 +182,7 @@ impl<'a> Upstream<'a> {
                     None => self.server.sent(written),
                 },
                 Err(Errno::EAGAIN | Errno::EINTR) => return,
-                Err(error) => return self.leave(now, Trouble::Failed(error)),
+                Err(error) => return self.leave(now, Ended::Failed(error)),
             }
         }
     }
@@ -203,12 +201,13 @@ impl Connection for Upstream<'_> {
             Stage::Away | Stage::Up => {}
         }
         if self.stage == Stage::Up {
+            self.server.tick(now);
             if self.server.take_tls() {
                 self.secure(now);
             }
             self.send(now);
-            if self.server.hang_up().is_some() {
-                self.leave(now, Trouble::Refused);
+            if let Some(why) = self.server.hang_up() {
+                self.leave(now, Ended::Refused(why));
             }
         }
     }
@@ -219,10 +218,10 @@ impl Connection for Upstream<'_> {
             return self.open(now, socket, buffer);
         }
         match nix::unistd::read(socket, buffer) {
-            Ok(0) => self.leave(now, Trouble::Ended),
+            Ok(0) => self.leave(now, Ended::ByIt),
             Ok(length) => return length,
             Err(Errno::EAGAIN | Errno::EINTR) => {}
-            Err(error) => self.leave(now, Trouble::Failed(error)),
+            Err(error) => self.leave(now, Ended::Failed(error)),
         }
         0
     }
@@ -259,16 +258,17 @@ impl Connection for Upstream<'_> {
     }
 
     fn trouble(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.server.trouble(), &self.trouble, self.stage) {
-            (Some(trouble), Trouble::None | Trouble::Refused, _) => write!(f, "{trouble}"),
-            (Some(trouble), _, Stage::Up) => write!(f, "{trouble}"),
-            (None, _, Stage::Up) => f.write_str("it is silent"),
-            (_, Trouble::NoAddress, _) => f.write_str("its name does not resolve"),
-            (_, Trouble::Failed(error), _) => write!(f, "{error}"),
-            (_, Trouble::Ended, _) => f.write_str("it has ended the connection"),
-            (_, Trouble::Tls(error), _) => f.write_str(error),
-            (_, Trouble::None, _) => f.write_str("it does not answer"),
-            (_, Trouble::Refused, _) => f.write_str("the connection was given up"),
+        if let Some(Trouble { asked, token }) = self.server.trouble() {
+            return write!(f, "{} was answered {}: {}", asked.name(), token.name, token.means);
+        }
+        match (&self.ended, self.stage) {
+            (_, Stage::Up) => f.write_str("it is silent"),
+            (Ended::NoAddress, _) => f.write_str("its name does not resolve"),
+            (Ended::Failed(error), _) => write!(f, "{error}"),
+            (Ended::ByIt, _) => f.write_str("it has ended the connection"),
+            (Ended::Tls(error), _) => f.write_str(error),
+            (Ended::Refused(why), _) => write!(f, "{why}"),
+            (Ended::Never, _) => f.write_str("it does not answer"),
         }
     }
 }

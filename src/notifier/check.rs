@@ -11,7 +11,7 @@ use crate::config::{self, Action, Config, UserSpec, Via, Watch};
 use crate::notifier::doubts::doubts;
 use crate::notifier::names;
 use crate::notifier::via::{self, Init, Route};
-use crate::notifier::{open, rivals, users};
+use crate::notifier::{check_nut, open, rivals, users};
 use crate::sysvinit::inittab;
 
 /// More names that do not resolve are only counted.
@@ -50,10 +50,14 @@ pub fn report(config: &Config) -> Report {
         [&config.state_file, &config.pid_file, &config.history_file].map(|path| path.display());
     let files = format!("state {state}, pid {pid}, history {history}");
     row(&mut screen, "files", &files);
+    if let Some(group) = check_nut::group(config) {
+        row(&mut screen, "NUT's sockets", &group);
+    }
     if let Err(error) = users::resolve(config) {
         remarks.push(format!("{path}: warning: {error}"));
     }
     devices(&mut remarks, config);
+    remarks.extend(check_nut::remarks(config));
     let rivals = rivals::warnings(&rivals::rivals(), init.systemd);
     remarks.extend(rivals.iter().map(|rival| format!("{path}: warning: {rival}")));
     let links = links(&mut remarks, config);

@@ -98,24 +98,25 @@ fn signal(directory: &File, name: &CString, word: Word, unread: bool) -> nix::Re
 
 /// Runs the halt command with root's rights, which come back at exec, and answers its exit status.
 fn run(argv: &[CString]) -> u8 {
-    let environment = [c"PATH=/sbin:/usr/sbin:/bin:/usr/bin", c"HOME=/", c"LANG=C"];
     match raw::fork() {
         Ok(ForkResult::Parent { child }) => match process::again(|| waitpid(child, None)) {
             Ok(WaitStatus::Exited(_, status)) => u8::try_from(status).unwrap_or(FAILED),
             _ => FAILED,
         },
-        Ok(ForkResult::Child) => {
-            let _ = setsid();
-            let _ = process::unblock_signals();
-            let _ = raw::default_signal(Signal::SIGPIPE);
-            let _ = raw::close_on_exec_above_2();
-            if let Some(path) = argv.first() {
-                let _ = execve(path, argv, &environment);
-            }
-            raw::exit(127)
-        }
+        Ok(ForkResult::Child) => exec(argv),
         Err(_) => FAILED,
     }
+}
+
+/// Becomes a command, with a clean environment and nothing that was open but 0 to 2.
+pub(super) fn exec(argv: &[CString]) -> ! {
+    let environment = [c"PATH=/sbin:/usr/sbin:/bin:/usr/bin", c"HOME=/", c"LANG=C"];
+    let _ = setsid();
+    let _ = process::unblock_signals();
+    let _ = raw::default_signal(Signal::SIGPIPE);
+    let _ = raw::close_on_exec_above_2();
+    let _ = argv.first().map(|path| execve(path, argv, &environment));
+    raw::exit(127)
 }
 
 /// What `start` keeps open for it.

@@ -1,6 +1,7 @@
 //! `upsentry kill`: the last act of a halt. Needs root and nothing else: no daemon, nothing writable,
 //! no lock of anybody's.
 
+use std::fmt::{Arguments, Display};
 use std::fs::OpenOptions;
 use std::io::Read as _;
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,9 +13,10 @@ use nix::libc::O_NOFOLLOW;
 
 use crate::config::wiring::{Status, Wiring};
 use crate::config::{Config, Kill, Ups, Watch};
+use crate::ipc::legal::Power;
 use crate::ipc::parting::Slaves;
 use crate::ipc::record::Record;
-use crate::notifier::{port, state};
+use crate::notifier::{kill_command, port, state};
 use crate::sys::text::show;
 use crate::sys::tty::{Lines, drive};
 use crate::sys::{now, process, raw};
@@ -38,9 +40,9 @@ pub fn run(config: &Config) -> Result<u8, String> {
     }
     let mut failed = Vec::new();
     let mut status = NOT_SENT;
-    let unserved = unserved(config);
+    let record = of_this_boot(&config.state_file);
     for ups in &config.ups {
-        match one(config, ups, unserved) {
+        match one(config, ups, record.as_ref()) {
             Ok(NOT_SENT) => {}
             Ok(other) => status = other,
             Err(error) => failed.push(error),
@@ -50,11 +52,11 @@ pub fn run(config: &Config) -> Result<u8, String> {
 }
 
 /// Why slaves may still be up; `None`: the daemon saw them go in this boot, or there are none.
-fn unserved(config: &Config) -> Option<&'static str> {
+fn unserved(config: &Config, record: Option<&Record>) -> Option<&'static str> {
     if !config.is_master() {
         return None;
     }
-    match of_this_boot(&config.state_file).and_then(|record| record.slaves) {
+    match record.and_then(|record| record.slaves) {
         Some(Slaves::Served) => None,
         Some(Slaves::Missing) => Some("some slave did not say goodbye within `slave-wait'"),
         Some(Slaves::Waiting) => Some("the slaves were not told to shut down"),
@@ -64,46 +66,75 @@ fn unserved(config: &Config) -> Option<&'static str> {
 
 /// What a daemon of this boot has left in its state file; needs nothing but to read it.
 fn of_this_boot(path: &Path) -> Option<Record> {
-    let mut options = OpenOptions::new();
-    let file = options.read(true).custom_flags(O_NOFOLLOW).open(path).ok()?;
+    let file = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW).open(path).ok()?;
     let mut text = String::new();
     file.take(state::LARGEST).read_to_string(&mut text).ok()?;
     Record::read(&text, &state::current_boot()).ok()
 }
 
-fn one(config: &Config, ups: &Ups, unserved: Option<&str>) -> Result<u8, String> {
-    let name = &ups.name;
-    let Watch::Line(path) = &ups.watch else {
-        show(format_args!("upsentry -k: {name}: not sent: another machine drives it"));
-        return Ok(NOT_SENT);
+fn one(config: &Config, ups: &Ups, record: Option<&Record>) -> Result<u8, String> {
+    let say = |what: Arguments<'_>| show(format_args!("upsentry -k: {}: {what}", ups.name));
+    let fault = |error: &dyn Display| format!("-k: {}: {}: {error}", ups.name, ups.watch);
+    let nothing = ups.kill.is_none() && ups.kill_command.is_empty();
+    let why = match ups.watch {
+        Watch::Master(_) => "another machine drives it",
+        Watch::Driver(_) if nothing => {
+            return Err(fault(&"its driver's program was not found; write a `kill-command'"));
+        }
+        Watch::Line(_) if nothing => "no line to drive (no kill given)",
+        _ if nothing => "no kill-command given",
+        _ => "",
     };
-    let Some(kill) = ups.kill else {
-        show(format_args!("upsentry -k: {name}: not sent: no line to drive (no kill given)"));
-        return Ok(NOT_SENT);
-    };
-    let fault = |error: &dyn core::fmt::Display| format!("-k: {name}: {}: {error}", path.display());
-    let tty = port::seize(path, ups.init).map_err(|error| fault(&error))?;
-    let lines = settle(&tty, ups.settle).map_err(|error| fault(&error))?;
-    let status = Wiring::new(ups).status(Some(lines.inputs()));
-    let shown = Shown(lines);
-    if !matches!(status, Status::Battery | Status::Low) {
-        show(format_args!(
-            "upsentry -k: {name}: {shown}: not sent: mains is on, or the cable is not there"
-        ));
+    if !why.is_empty() {
+        say(format_args!("not sent: {why}"));
         return Ok(NOT_SENT);
     }
-    let word = if status == Status::Low { "LOW" } else { "FAIL" };
-    if let Some(why) = unserved {
-        show(format_args!("upsentry -k: {name}: {shown} = {word}: not sent: {why}"));
+    let (tty, status, shown) = match &ups.watch {
+        Watch::Line(path) => read(path, ups).map_err(|error| fault(&error))?,
+        _ => (None, recorded(ups, record), "the daemon's last word".to_owned()),
+    };
+    let word = match status {
+        Status::Low => "LOW",
+        Status::Battery => "FAIL",
+        _ => {
+            say(format_args!("{shown}: not sent: mains is on, or the cable is not there"));
+            return Ok(NOT_SENT);
+        }
+    };
+    if let Some(why) = unserved(config, record) {
+        say(format_args!("{shown} = {word}: not sent: {why}"));
         return Ok(NOT_SERVED);
     }
-    show(format_args!(
-        "upsentry -k: {name}: {shown} = {word}: {}, held {:?}",
-        Sending(kill),
-        config.kill_hold
-    ));
-    send(tty, kill, config.kill_hold).map_err(|error| fault(&error))?;
+    match (tty, ups.kill) {
+        (Some(tty), Some(kill)) => {
+            let hold = config.kill_hold;
+            say(format_args!("{shown} = {word}: {}, held {hold:?}", kill.upper()));
+            send(tty, kill, hold).map_err(|error| fault(&error))?;
+        }
+        _ => {
+            say(format_args!("{shown} = {word}: runs {}", ups.kill_command.join(" ")));
+            kill_command::run(&ups.kill_command).map_err(|error| fault(&error))?;
+        }
+    }
     Ok(SENT)
+}
+
+/// The port, what its lines say, and they in words.
+fn read(path: &Path, ups: &Ups) -> Result<(Option<OwnedFd>, Status, String), String> {
+    let tty = port::seize(path, ups.init).map_err(|error| error.to_string())?;
+    let lines = settle(&tty, ups.settle).map_err(|error| error.to_string())?;
+    let [cts, dsr, dcd, rng] = [lines.cts(), lines.dsr(), lines.dcd(), lines.rng()].map(u8::from);
+    let shown = format!("CTS {cts} DSR {dsr} DCD {dcd} RNG {rng}");
+    Ok((Some(tty), Wiring::new(ups).status(Some(lines.inputs())), shown))
+}
+
+/// What was last seen of a UPS that has no lines.
+fn recorded(ups: &Ups, record: Option<&Record>) -> Status {
+    match record.and_then(|record| record.last(&ups.name)) {
+        Some(Power::Low) => Status::Low,
+        Some(Power::Battery) => Status::Battery,
+        Some(Power::Mains) | None => Status::Mains,
+    }
 }
 
 /// Waits until the cable's electronics are powered and the inputs stand still.
@@ -145,31 +176,4 @@ fn send(tty: OwnedFd, kill: Kill, hold: Duration) -> Result<(), String> {
     let cleared = serialport::SerialPort::clear_break(&port).map_err(|error| error.to_string());
     drop(raw::release(port));
     set.and(cleared)
-}
-
-struct Shown(Lines);
-
-impl core::fmt::Display for Shown {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let lines = self.0;
-        let [cts, dsr, dcd, rng] =
-            [lines.cts(), lines.dsr(), lines.dcd(), lines.rng()].map(u8::from);
-        write!(f, "CTS {cts} DSR {dsr} DCD {dcd} RNG {rng}")
-    }
-}
-
-struct Sending(Kill);
-
-impl core::fmt::Display for Sending {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Kill { outputs, send_break } = self.0;
-        let mut blank = "";
-        for (name, level) in [("DTR", outputs.dtr), ("RTS", outputs.rts)] {
-            if let Some(level) = level {
-                write!(f, "{blank}{name} {}", u8::from(level))?;
-                blank = " ";
-            }
-        }
-        if send_break { write!(f, "{blank}break") } else { Ok(()) }
-    }
 }

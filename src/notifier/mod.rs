@@ -4,6 +4,7 @@
 mod absent;
 mod begin;
 pub mod check;
+mod check_nut;
 mod chronicle;
 mod doubts;
 mod entry;
@@ -13,6 +14,7 @@ mod hand;
 pub mod import;
 pub mod keygen;
 pub mod kill;
+mod kill_command;
 mod link;
 pub mod logging;
 mod names;

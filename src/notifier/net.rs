@@ -30,6 +30,8 @@ use crate::sys::{bind, process};
 /// How long another holder of a port may take to let go: a daemon that is just being restarted.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Permission bits that a file with a secret must not have.
+const PRIVATE: u32 = 0o077;
 /// A bundle of certificates is smaller.
 const LARGEST_TRUST: usize = 256 << 10;
 
@@ -156,7 +158,7 @@ fn patient<T>(bind: impl Fn() -> nix::Result<T>) -> nix::Result<T> {
 /// What is wrong with it.
 fn key(path: &Path) -> Result<Key, String> {
     let failed = |why: io::Error| format!("key-file {}: {why}", path.display());
-    let mut bytes = bytes(path, 0o077, 32).map_err(failed)?;
+    let mut bytes = bytes(path, PRIVATE, 32).map_err(failed)?;
     let wrong = "is not 32 bytes long; `upsentry keygen' makes such a file";
     let key = Key::from_bytes(&bytes).ok_or_else(|| failed(io::Error::other(wrong)));
     bytes.fill(0);
@@ -174,10 +176,10 @@ fn bytes(path: &Path, others: u32, most: usize) -> io::Result<Vec<u8>> {
     let file = options.read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path)?;
     let meta = file.metadata()?;
     if !meta.is_file() || meta.uid() != 0 || meta.mode() & others != 0 {
-        let (may, mode) = if others == 0o077 { ("read", 600) } else { ("write", 644) };
-        return Err(io::Error::other(format!(
-            "must be root's, and nobody else may {may} it; chown root and chmod {mode} it"
-        )));
+        return Err(io::Error::other(match others {
+            PRIVATE => "must be root's, and nobody else may read it; chown root and chmod 600 it",
+            _ => "must be root's, and nobody else may write it; chown root and chmod 644 it",
+        }));
     }
     // In one place, to be wiped: it may be a key.
     let mut bytes = Vec::with_capacity(most.saturating_add(1));

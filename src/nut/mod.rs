@@ -5,15 +5,17 @@
 //! allocates but [`ups_conf`], which runs before the jail: whoever is at the other end is hostile, and gets no more
 //! than the fixed arrays. What is said of NUT was read from its source (2.8.0 and later) or seen of its programs.
 
+pub mod ask;
 pub mod driver;
 pub mod flags;
 pub mod known;
 pub mod secret;
+pub mod server;
 mod stub;
-pub use stub::{server, tls};
+pub mod tokens;
 pub mod ups_conf;
-
 pub mod values;
 pub mod words;
 
 pub use secret::Secret;
+pub use stub::tls;

@@ -97,6 +97,20 @@ impl Values {
         self.put(name, None)
     }
 
+    /// Keeps the value of the name of this number in [`Values::names`].
+    pub(crate) fn set_nth(&mut self, number: usize, value: &str) {
+        if let Some(place) = self.values.get_mut(number) {
+            *place = Some(Text::new(value));
+        }
+    }
+
+    /// Forgets it.
+    pub(crate) fn remove_nth(&mut self, number: usize) {
+        if let Some(place) = self.values.get_mut(number) {
+            *place = None;
+        }
+    }
+
     /// A value, as far as it was kept.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -120,12 +134,8 @@ impl Values {
     }
 
     fn put(&mut self, name: &str, value: Option<Text>) -> bool {
-        let place = self.place(name);
-        let Some(place) = place.and_then(|place| self.values.get_mut(place)) else {
-            return false;
-        };
-        *place = value;
-        true
+        let place = self.place(name).and_then(|number| self.values.get_mut(number));
+        place.map(|place| *place = value).is_some()
     }
 }
 

@@ -132,6 +132,12 @@ impl<const ROOM: usize> Lines<ROOM> {
         self.end(Event::Line)
     }
 
+    /// A word or a quote has been begun that is not finished.
+    #[must_use]
+    pub fn is_within(&self) -> bool {
+        !matches!(self.state, State::Between | State::Comment | State::Ended)
+    }
+
     /// Forgets the line that is being read.
     pub fn clear(&mut self) {
         self.count = 0;

@@ -324,9 +324,9 @@ impl SysvInit {
         self.config_of(&format!("watch {INSIDE}/ups\nfail cts 0\nlow dcd 1\nsense dsr 1\n{more}\n"))
     }
 
-    /// As [`SysvInit::config`], for whatever these lines watch.
+    /// As [`SysvInit::config`], for whatever these lines watch; the rest are defaults, which need not fit it.
     pub fn config_of(&self, more: &str) -> String {
-        let mut text = more.to_owned();
+        let mut text = String::new();
         let quick = "settle 100ms\ndebounce 0ms\nlow-after 0ms\nuser 64001\nnotifier-user 64002\n\
                      history-file /run/rig/history\n";
         for line in quick.lines() {
@@ -336,6 +336,7 @@ impl SysvInit {
                 text.push('\n');
             }
         }
+        text.push_str(more);
         // Whole or not there: a respawned daemon waits for it.
         let new = self.rig.setup().write("upsentry.conf.new", &text);
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);

@@ -121,15 +121,20 @@ impl Nut {
             lines: RefCell::default(),
             dir,
         };
-        fs::create_dir(nut.state()).expect("the directory of its sockets");
-        chown(nut.state(), Some(OWNER), Some(GROUP)).expect("as root");
-        fs::set_permissions(nut.state(), fs::Permissions::from_mode(0o770)).expect("its mode");
+        nut.make_state();
         nut.server("");
         nut.users("primary");
         for name in dummies {
             nut.dummy(name, "OL");
         }
         nut
+    }
+
+    /// Makes the state path, as Debian has it.
+    pub fn make_state(&self) {
+        fs::create_dir(self.state()).expect("the directory of its sockets");
+        chown(self.state(), Some(OWNER), Some(GROUP)).expect("as root");
+        fs::set_permissions(self.state(), fs::Permissions::from_mode(0o770)).expect("its mode");
     }
 
     /// Has upsd and its clients run in this network namespace, where 127.0.0.1 is up.

@@ -3,7 +3,13 @@
 use crate::common::sim::{Kind, Rig, Setup};
 use crate::common::{DAEMON, need_root};
 use crate::rig::{LONG, between, one};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
+use upsentry::ipc::legal::Power;
+use upsentry::ipc::record::{Boot, Entry};
+use upsentry::ipc::told::{Told, Word};
+use upsentry::notifier::state::current_boot;
 
 const SHORT: &str = "settle 200ms\nkill-hold 400ms\n";
 
@@ -158,4 +164,118 @@ fn nothing_needs_to_be_writable() {
     assert!(rig.stderr().contains("code 0"), "{}{}", rig.stdout(), rig.stderr());
     assert!(!rig.stderr().contains("writable"), "the namespace is not read-only: {}", rig.stderr());
     assert!(matches!(outputs(&mut rig).last(), Some((_, true, _))), "{}", rig.log_text());
+}
+
+/// Runs `-k` for a UPS without lines: `last` is what the state file of this boot says of it, `program` the body of a
+/// shell script that is the driver's own program, and `more` goes into the configuration.
+fn run_driver(last: Option<Power>, program: &str, more: &str) -> (Rig, Option<i32>) {
+    run_driver_after(&current_boot(), last, program, more)
+}
+
+/// The same, with the state file of this boot.
+fn run_driver_after(
+    boot: &Boot,
+    last: Option<Power>,
+    program: &str,
+    more: &str,
+) -> (Rig, Option<i32>) {
+    let setup = Setup::new().port("a", "");
+    let path = setup.write("dummy-ups", &format!("#!/bin/sh\n{program}\n"));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("its mode");
+    let home = setup.path("").display().to_string();
+    let driver = format!("driverpath = {home}\n[rack]\ndriver = dummy-ups\n");
+    let ups_conf = setup.write("ups.conf", &driver);
+    let ups = format!("ups-conf {}\n{more}ups ups\nwatch driver:rack\n", ups_conf.display());
+    let conf = crate::rig::write(&setup, &ups);
+    let (now, told) = (Word::Low, Told::Low);
+    let seen = [("other", Some(Power::Low), false), ("ups", last, true)];
+    let entry = Entry { now, told, at: 0, seen: &seen, slaves: None };
+    setup.write("state", &entry.text(boot, 1));
+    let mut rig = setup.start(DAEMON, &["-c", conf.to_str().unwrap(), "-k"]);
+    let code = rig.wait_exit(Duration::from_secs(40));
+    (rig, code)
+}
+
+/// What a driver's program was called with.
+const TELLS: &str = "echo \"$@ $PATH $HOME $LANG\"; ls /proc/self/fd; touch \"${0%/*}/sent\"";
+
+#[test]
+fn a_driver_cuts_the_load_if_it_was_last_seen_on_battery() {
+    if !need_root() {
+        return;
+    }
+    for last in [Some(Power::Battery), Some(Power::Low)] {
+        let (rig, code) = run_driver(last, TELLS, "");
+        assert_eq!(code, Some(0), "{}{}", rig.stdout(), rig.stderr());
+        let said = rig.stdout();
+        assert!(said.contains("-a rack -k /sbin:/usr/sbin:/bin:/usr/bin / C\n"), "{said}");
+        // ls opens one more.
+        assert!(said.ends_with("\n0\n1\n2\n3\n"), "{said}");
+        assert!(rig.setup().path("sent").exists());
+    }
+    for last in [Some(Power::Mains), None] {
+        let (rig, code) = run_driver(last, TELLS, "");
+        assert_eq!(code, Some(3), "{}{}", rig.stdout(), rig.stderr());
+        assert!(rig.stdout().contains("not sent") && !rig.setup().path("sent").exists());
+    }
+    // Of another boot.
+    let other = Boot { id: "another".to_owned(), ..current_boot() };
+    let (rig, code) = run_driver_after(&other, Some(Power::Low), TELLS, "");
+    assert_eq!(code, Some(3), "{}{}", rig.stdout(), rig.stderr());
+    assert!(!rig.setup().path("sent").exists());
+}
+
+#[test]
+fn a_driver_waits_for_slaves() {
+    if !need_root() {
+        return;
+    }
+    let (rig, code) = run_driver(Some(Power::Low), TELLS, "slave 127.0.0.2\n");
+    assert_eq!(code, Some(4), "{}{}", rig.stdout(), rig.stderr());
+    assert!(!rig.setup().path("sent").exists());
+}
+
+#[test]
+fn a_program_that_fails_or_hangs_is_a_failure() {
+    if !need_root() {
+        return;
+    }
+    let (rig, code) = run_driver(Some(Power::Low), "exit 7", "");
+    assert_eq!(code, Some(1), "{}{}", rig.stdout(), rig.stderr());
+    assert!(rig.stderr().contains("kill-command: status 7"), "{}", rig.stderr());
+    let hangs = "trap '' TERM; sleep 1000 & echo $! >\"${0%/*}/pid\"; sleep 1000";
+    let begin = std::time::Instant::now();
+    let (rig, code) = run_driver(Some(Power::Low), hangs, "");
+    assert_eq!(code, Some(1), "{}{}", rig.stdout(), rig.stderr());
+    assert!(rig.stderr().contains("killed after 30 seconds"), "{}", rig.stderr());
+    let took = begin.elapsed();
+    assert!(took >= Duration::from_secs(30) && took < Duration::from_secs(35), "{took:?}");
+    // And with it all that it started.
+    let pid = fs::read_to_string(rig.setup().path("pid")).expect("it ran");
+    let state = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    assert!(state.is_empty() || state.contains(") Z"), "{state}");
+}
+
+#[test]
+fn a_program_that_others_can_write_is_not_run() {
+    if !need_root() {
+        return;
+    }
+    let setup = Setup::new().port("a", "cts=0,dcd=0");
+    let program = setup.write("cut", &format!("#!/bin/sh\n{TELLS}\n"));
+    let conf =
+        one(&setup, &format!("{SHORT}model power99\nkill-command {} now\n", program.display()));
+    let mut rig = setup.start("sh", &[""; 0]);
+    let step = |rig: &mut Rig, mode: u32, code: i32| {
+        fs::set_permissions(&program, fs::Permissions::from_mode(mode)).expect("its mode");
+        rig.input(&format!("{DAEMON} -c {} -k; echo code $? mode {mode} >&2", conf.display()));
+        says(rig, &format!("code {code} mode {mode}"));
+    };
+    for (mode, code) in [(0o777, 1), (0o755, 0)] {
+        step(&mut rig, mode, code);
+        assert_eq!(rig.setup().path("sent").exists(), code == 0);
+    }
+    assert!(rig.stderr().contains("must be root's"), "{}", rig.stderr());
+    // The lines say that it is on battery; driving them is the program's business.
+    assert!(outputs(&mut rig).iter().all(|(_, dtr, _)| !dtr), "{}", rig.log_text());
 }

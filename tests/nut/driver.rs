@@ -2,9 +2,10 @@
 
 use crate::common::nut::{Generic, Nut, need_nut};
 use crate::common::sim::Setup;
-use crate::rig::{self, Daemon};
+use crate::rig::{self, Daemon, shell};
 use crate::{BOTH, Source, alone, conf, not_within, quick, started, told_all, watching};
-use std::time::Duration;
+use std::fs;
+use std::time::{Duration, Instant};
 
 /// A dummy-ups, with upsd where it is needed.
 pub(crate) fn running(
@@ -219,7 +220,7 @@ fn a_driver_that_dies_on_mains_shuts_nothing_down() {
     daemon.tells_nothing(Duration::from_secs(4));
 }
 
-/// Not there yet, with its directory or without the socket only.
+/// Not there yet.
 #[test]
 fn what_is_absent_at_the_start_is_contact_lost_until_it_comes() {
     if !need_nut() {
@@ -299,4 +300,55 @@ fn mixed_feeds_fold_as_any_others() {
     nut.set("dummy", "OL");
     nut.set("other", "OL");
     daemon.told(3, "powerok");
+}
+
+/// A daemon that init starts again whenever it ends, as the package's line of the inittab does.
+fn respawned(nut: &Nut) -> Daemon {
+    let setup = Setup::new();
+    let watch = Source::Driver.watch(nut, "dummy");
+    let conf = conf(&setup, nut, &alone("", &watch));
+    let (mut daemon, command) = shell(setup, &conf);
+    daemon.rig.input(&format!("while :; do {command}; sleep 0.2; done"));
+    daemon
+}
+
+/// NUT was not started since the boot: there is no directory yet.
+#[test]
+fn a_directory_that_comes_later_is_found() {
+    if !need_nut() {
+        return;
+    }
+    let nut = Nut::new(&["dummy"]);
+    fs::rename(nut.state(), nut.path("later")).expect("the directory");
+    let mut daemon = respawned(&nut);
+    daemon.says("contact lost");
+    fs::rename(nut.path("later"), nut.state()).expect("the directory");
+    let _driver = nut.driver("dummy");
+    daemon.says("ups: on mains");
+    nut.set("dummy", "OB");
+    told_all(&mut daemon, &["powerfail"]);
+}
+
+/// A package that is installed anew may make a new one.
+#[test]
+fn a_directory_that_is_made_anew_is_found() {
+    if !need_nut() {
+        return;
+    }
+    let nut = Nut::new(&["dummy"]);
+    let mut driver = nut.driver("dummy");
+    let mut daemon = respawned(&nut);
+    daemon.says("ups: on mains");
+    driver.kill();
+    fs::remove_dir_all(nut.state()).expect("the directory");
+    daemon.says("contact lost");
+    nut.make_state();
+    let _driver = nut.driver("dummy");
+    let end = Instant::now() + Duration::from_secs(60);
+    nut.set("dummy", "OB");
+    while daemon.rig.inits().is_empty() {
+        assert!(Instant::now() < end, "{}", daemon.all());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    told_all(&mut daemon, &["powerfail"]);
 }

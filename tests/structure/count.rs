@@ -24,15 +24,16 @@ pub const PRIVILEGED: [&str; 14] = [
 ];
 
 /// What runs as root in `-k`, with the port of the above.
-pub const KILL: &str = "src/notifier/kill.rs";
+pub const KILL: [&str; 2] = ["src/notifier/kill.rs", "src/notifier/kill_command.rs"];
 
 /// What of `src/notifier` runs only after the drop (`filter`: the lists of system calls, made when all else is
-/// given up), in a program without rights (`resolver`), or needs no privilege (`check` with `rivals`,
+/// given up), in a program without rights (`resolver`), or needs no privilege (`check`, `check_nut`, `rivals`,
 /// `import`, `keygen`).
 #[allow(dead_code)]
-pub const UNPRIVILEGED: [&str; 17] = [
+pub const UNPRIVILEGED: [&str; 18] = [
     "src/notifier/begin.rs",
     "src/notifier/check.rs",
+    "src/notifier/check_nut.rs",
     "src/notifier/chronicle.rs",
     "src/notifier/doubts.rs",
     "src/notifier/entry.rs",

@@ -9,7 +9,7 @@ const CONF: &str = "statepath = /var/lib/nut\n[rack]\ndriver = usbhid-ups\nport 
 fn ask(text: &str, names: &[&str]) -> Result<Drivers, String> {
     let wanted = |(name, line): (&&str, usize)| Wanted { name: (*name).to_owned(), line };
     let wanted: Vec<Wanted> = names.iter().zip(3..).map(wanted).collect();
-    find(Path::new("/etc/nut/ups.conf"), text.as_bytes(), Path::new(FILE), &wanted)
+    find(Path::new("/etc/nut/ups.conf"), (text.as_bytes(), 0o640), Path::new(FILE), &wanted)
 }
 
 #[test]
@@ -25,15 +25,25 @@ fn what_is_found() {
         "need 1\nups a\nwatch driver:old\nups b\nwatch ttyS0\nmodel power99\nups c\nwatch driver:rack\n",
     );
     assert_eq!(config.wanted_drivers().len(), 2);
-    config.take_drivers(found, true);
+    config.take_drivers(found, &|path| path == Path::new("/usr/lib/nut/usbhid-ups"));
     let shown: Vec<String> = config.ups.iter().map(|ups| ups.watch.to_string()).collect();
     assert_eq!(shown, ["driver:Old", "/dev/ttyS0", "driver:rack"]);
     let Watch::Driver(driver) = &config.ups[2].watch else { panic!() };
     assert_eq!(driver.socket().as_deref(), Some("usbhid-ups-rack"));
     assert_eq!(config.state_path, Path::new("/var/lib/nut"));
+    // By what is there, unless something was written.
+    assert!(config.ups[0].kill_command.is_empty());
+    assert_eq!(config.ups[2].kill_command, ["/usr/lib/nut/usbhid-ups", "-a", "rack", "-k"]);
+    let found = ask("driverpath=/opt\n[u]\ndriver=x\n", &["u"]).unwrap();
+    let mut own = good("watch driver:u\n");
+    own.take_drivers(found.clone(), &|_| true);
+    assert_eq!(own.ups[0].kill_command.first().map(String::as_str), Some("/opt/x"));
+    let mut own = good("watch driver:u\nkill-command /bin/cut\n");
+    own.take_drivers(found, &|_| true);
+    assert_eq!(own.ups[0].kill_command, ["/bin/cut"]);
     for (run_nut, expected) in [(true, "/run/nut"), (false, "/var/state/ups")] {
         let found = ask("[rack]\ndriver=x\n", &["rack"]).unwrap();
-        config.take_drivers(found, run_nut);
+        config.take_drivers(found, &|_| run_nut);
         assert_eq!(config.state_path, Path::new(expected));
     }
 }
@@ -97,6 +107,8 @@ fn who_our_processes_run_as() {
         let error = users(text).unwrap_err();
         assert!(error.contains(expected), "{error}");
     }
+    assert_eq!(accounts::name(b"adm:x:4:a,b\n", 4).as_deref(), Some("adm"));
+    assert_eq!(accounts::name(b"adm:x:4:a,b\n", 5), None);
     let group = |spec| accounts::group(b"adm:x:4:a,b\nbad:x:y:\n", &spec);
     assert_eq!(group(GroupSpec::Name("adm".to_owned())), Ok(4));
     assert_eq!(group(GroupSpec::Id(77)), Ok(77));

@@ -45,7 +45,7 @@ pub fn rows() -> Vec<Row> {
             format!("{} lines", lines_of(&all, &["src/notifier/hand.rs"])),
         )
         .goal("under 150", lines_of(&all, &["src/notifier/hand.rs"]) < 150),
-        Row::new("  more, in `-k`", format!("{} lines", lines_of(&all, &[KILL]))),
+        Row::new("  more, in `-k`", format!("{} lines", lines_of(&all, &KILL))),
         Row::new(
             "  more, beneath: src/sys; the command line",
             format!("{}; {} lines", lines_of(&all, &below), lines_of(&all, &["src/main.rs"])),
