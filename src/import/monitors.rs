@@ -6,8 +6,8 @@ use super::output::{Draft, MOST, Section, number, shown, takes};
 const PORT: &str = "3493";
 /// Powers that upsentry takes.
 const MOST_POWER: i64 = 1000;
-/// Characters of a user's name.
-const LONGEST_USER: usize = 63;
+/// Characters of a name.
+const LONGEST: usize = 63;
 
 /// One that could be read.
 #[derive(Debug)]
@@ -20,6 +20,13 @@ pub(super) struct Monitor {
     user: String,
     password: String,
     primary: bool,
+}
+
+impl Monitor {
+    /// It is this machine that is asked.
+    fn local(&self) -> bool {
+        self.host.eq_ignore_ascii_case("localhost") || ["127.0.0.1", "[::1]"].contains(&&*self.host)
+    }
 }
 
 /// Of CERTHOST.
@@ -78,7 +85,7 @@ impl Monitors {
         let [ups, host, port, user, password] =
             [ups, host, port, user, password].map(str::to_owned);
         let same = |other: &Monitor| {
-            other.ups.eq_ignore_ascii_case(&ups)
+            fitted(&other.ups).eq_ignore_ascii_case(&fitted(&ups))
                 && other.host.eq_ignore_ascii_case(&host)
                 && other.port == port
         };
@@ -107,8 +114,8 @@ impl Monitors {
         self.all.iter().any(|one| sealing.of(&one.host))
     }
 
-    /// A section for each.
-    pub(super) fn sections(&self, draft: &mut Draft, sealing: &Sealing) {
+    /// A section for each. `cuts`: this machine had the UPSs of its own cut.
+    pub(super) fn sections(&self, draft: &mut Draft, sealing: &Sealing, cuts: bool) {
         for one in &self.all {
             let mut name = draft.name(&one.ups);
             let taken = |name: &str, draft: &Draft| {
@@ -118,7 +125,7 @@ impl Monitors {
                 // The same UPS name on another server.
                 name = draft.name(&format!("{}-{}", one.ups, one.host));
             }
-            let lines = lines(draft, one, sealing);
+            let lines = lines(draft, one, sealing, cuts);
             draft.sections.push(Section { name, lines });
         }
     }
@@ -134,16 +141,19 @@ fn place(at: &str) -> (&str, &str) {
     }
 }
 
-fn lines(draft: &mut Draft, one: &Monitor, sealing: &Sealing) -> Vec<String> {
+/// A name like this, of a UPS or a user, that upsentry takes.
+fn fitted(name: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let fitted: String =
+        name.chars().map(|c| if fits(c) { c } else { '_' }).take(LONGEST).collect();
+    if fitted.is_empty() { "ups".to_owned() } else { fitted }
+}
+
+fn lines(draft: &mut Draft, one: &Monitor, sealing: &Sealing, cuts: bool) -> Vec<String> {
     let Monitor { line, ups, host, port, .. } = one;
     let mut note = |why: String| draft.note(*line, "MONITOR", why);
-    let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    let mut name = ups.clone();
-    if !takes(&format!("watch nut://localhost/{name}")) {
-        name = ups.chars().map(|c| if fits(c) { c } else { '_' }).take(63).collect();
-        if name.is_empty() {
-            "ups".clone_into(&mut name);
-        }
+    let name = fitted(ups);
+    if name != *ups {
         note(format!(
             "`{}' is not a name here; call it `{name}' in the server's ups.conf, too",
             shown(ups)
@@ -151,16 +161,13 @@ fn lines(draft: &mut Draft, one: &Monitor, sealing: &Sealing) -> Vec<String> {
     }
     let mut user = one.user.clone();
     if !takes(&format!("watch nut://{user}@localhost/x\npassword x")) {
-        user = user.chars().map(|c| if fits(c) { c } else { '_' }).take(LONGEST_USER).collect();
-        if user.is_empty() {
-            "upsmon".clone_into(&mut user);
-        }
+        user = fitted(&user);
         note(format!("its user's name cannot be said here; call it `{user}' in upsd.users, too"));
     }
     let mut password = one.password.as_str();
     if !takes(&format!("watch nut://x@localhost/x\npassword {password}")) {
         password = "CHANGE-ME";
-        note("upsentry cannot say its password: choose another in upsd.users, one plain word without \" # = \\".to_owned());
+        note("upsentry cannot say its password: choose another in upsd.users, one plain word of letters and digits".to_owned());
     }
     if !(0..=MOST_POWER).contains(&one.power) {
         note(format!("a power of {} is none here", one.power));
@@ -178,15 +185,14 @@ fn lines(draft: &mut Draft, one: &Monitor, sealing: &Sealing) -> Vec<String> {
     if one.primary {
         lines.push("primary".to_owned());
     }
-    if host.eq_ignore_ascii_case("localhost") || host == "127.0.0.1" || host == "[::1]" {
-        let instead = if one.primary {
-            "`watch', `password' and `primary'"
-        } else {
-            "`watch' and `password'"
-        };
-        lines.push(format!(
-            "# Or this for {instead}: it needs no upsd and no password. No other machine may log in then."
-        ));
+    if one.local() {
+        if one.primary && cuts {
+            lines.push(format!("kill-command /sbin/upsdrvctl shutdown {name}"));
+        }
+        lines.push(
+            "# Or this for all of these but `power': it needs no upsd and no password. No other machine may log in then."
+                .to_owned(),
+        );
         lines.push(format!("# watch driver:{name}"));
     }
     lines

@@ -12,7 +12,7 @@ const OWN_CERTIFICATE: &str =
     "upsentry shows a server no certificate of its own, only user and password";
 
 /// What is taken over, of which the last line counts.
-const TAKEN: [&str; 12] = [
+const TAKEN: [&str; 13] = [
     "MINSUPPLIES",
     "DEADTIME",
     "POLLFREQ",
@@ -25,10 +25,11 @@ const TAKEN: [&str; 12] = [
     "CERTVERIFY",
     "FORCESSL",
     "NOTIFYCMD",
+    "POWERDOWNFLAG",
 ];
 
 /// What is not, and why.
-const NONE: [(&str, &str); 13] = [
+const NONE: [(&str, &str); 12] = [
     (
         "POLLFREQALERT",
         "on battery a server is asked each second, or as often as `poll' if that is more",
@@ -36,10 +37,6 @@ const NONE: [(&str, &str); 13] = [
     (
         "FINALDELAY",
         "init is told at once; what still needs time takes it in its scripts, and `insist' is patient with them",
-    ),
-    (
-        "POWERDOWNFLAG",
-        "there is no such file: `upsentry kill', where `upsmon -K' stood in the last script of a halt, looks for itself whether the mains is out",
     ),
     (
         "RBWARNTIME",
@@ -112,7 +109,12 @@ pub(super) fn convert(path: &Path, text: &[u8]) -> Result<String, String> {
     times(&mut draft, &said);
     shutdown(&mut draft, &said);
     flags(&mut draft, &said);
-    monitors.sections(&mut draft, &sealing);
+    let flag = said.get("POWERDOWNFLAG");
+    if let Some((line, _)) = flag {
+        let why = "there is no such file: in the last script of a halt `upsentry kill', in place of `upsmon -K' and what follows it, looks whether the mains is out and runs `kill-command'";
+        draft.note(*line, "POWERDOWNFLAG", why);
+    }
+    monitors.sections(&mut draft, &sealing, flag.is_some());
     Ok(draft.text(path))
 }
 
