@@ -1,16 +1,22 @@
 //! From what the parent opened, by the configuration, to what the jail needs.
 
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
-use upsentry::config::{Config, Ups, Watch};
+use upsentry::config::{Config, NutServer, Ups, Watch};
 use upsentry::fleet::master::Listed;
 use upsentry::fleet::seal::Keyring;
-use upsentry::monitor::{About, Distant, Label, Line, Network, Plan, Serving, power, warden};
+use upsentry::monitor::{
+    About, Distant, Fed, Label, Line, Network, Plan, Secured, Serving, Source, Together, Upsd,
+    power, warden,
+};
 use upsentry::notifier::{Jail, Net};
+use upsentry::nut::server;
 use upsentry::status::report::fit;
+use upsentry::sys::cage::Reach;
 use upsentry::sys::text::complain;
 use upsentry::sys::udp::Udp;
-use upsentry::sys::{at, raw};
+use upsentry::sys::{at, bind, raw, room};
 
 /// The warden's process.
 pub(crate) fn enter(config: &Config, jail: Jail) -> ! {
@@ -24,7 +30,7 @@ pub(crate) fn enter(config: &Config, jail: Jail) -> ! {
 }
 
 fn plan(config: &Config, jail: Jail) -> Result<Plan, String> {
-    let Jail { ttys, set_at, mut net, cage } = jail;
+    let Jail { ttys, set_at, mut net, mut cage } = jail;
     let lines = config.ups.iter().zip(ttys).filter(|(ups, _)| matches!(ups.watch, Watch::Line(_)));
     let lines = lines.map(|(ups, tty)| Line {
         name: ups.name.clone(),
@@ -34,12 +40,16 @@ fn plan(config: &Config, jail: Jail) -> Result<Plan, String> {
     let distant =
         config.ups.iter().enumerate().filter_map(|(index, ups)| distant(config, ups, index, &net));
     let (lines, distant): (Vec<_>, Vec<_>) = (lines.collect(), distant.collect());
+    let fed = config.ups.iter().enumerate().filter_map(|(index, ups)| fed(ups, index, &net));
+    let fed = fed.collect::<nix::Result<Vec<_>>>().map_err(at("TCP socket"))?;
+    cage.reach = reach(config, &fed)?;
+    let together = Together { need: config.need, host_sync: config.host_sync };
     let alone = distant.is_empty() && !config.is_master();
     let network = if alone { None } else { Some(network(config, &mut net)?) };
     let first = config.ups.first().map_or(String::new(), |ups| ups.name.clone());
     let status = net.status.take();
     let about = about(config, &net.host);
-    Ok(Plan { first, lines, distant, network, status, about, cage })
+    Ok(Plan { first, lines, distant, fed, together, network, status, about, cage })
 }
 
 /// What the status says of the configuration.
@@ -51,9 +61,11 @@ fn about(config: &Config, host: &str) -> About {
         weight: ups.power,
         shutdown_after: ups.shutdown_after.filter(|_| ups.power > 0),
     };
-    let line = |ups: &&Ups| matches!(ups.watch, Watch::Line(_));
-    let (lines, rest): (Vec<&Ups>, Vec<&Ups>) = config.ups.iter().partition(line);
-    About { host: fit(host), labels: lines.into_iter().chain(rest).map(label).collect() }
+    let of = |kind: fn(&Watch) -> bool| config.ups.iter().filter(move |ups| kind(&ups.watch));
+    let lines = of(|watch| matches!(watch, Watch::Line(_)));
+    let masters = of(|watch| matches!(watch, Watch::Master(_)));
+    let nut = of(|watch| matches!(watch, Watch::Driver(_) | Watch::Server(_)));
+    About { host: fit(host), labels: lines.chain(masters).chain(nut).map(label).collect() }
 }
 
 /// A UPS of another machine's.
@@ -70,6 +82,73 @@ fn distant(config: &Config, ups: &Ups, index: usize, net: &Net) -> Option<Distan
         feeds: ups.power > 0,
         settings: power::Settings::distant(ups),
     })
+}
+
+/// A UPS that NUT watches.
+fn fed(ups: &Ups, index: usize, net: &Net) -> Option<nix::Result<Fed>> {
+    let asked = match &ups.watch {
+        Watch::Line(_) | Watch::Master(_) => return None,
+        Watch::Driver(driver) => Ok(Source::Driver(format!(
+            "/{}/{}",
+            room::NAME,
+            // Nothing has such a name.
+            driver.socket().unwrap_or_else(|| "?".to_owned())
+        ))),
+        Watch::Server(server) => upsd(ups, server, index, net).map(Box::new).map(Source::Server),
+    };
+    Some(asked.map(|asked| Fed {
+        name: ups.name.clone(),
+        source: ups.watch.to_string(),
+        feeds: ups.power > 0,
+        deadtime: ups.deadtime,
+        treat: ups.nut.treat,
+        settings: power::Settings::distant(ups),
+        asked,
+    }))
+}
+
+fn upsd(ups: &Ups, server: &NutServer, index: usize, net: &Net) -> nix::Result<Upsd> {
+    let addresses = net.masters.get(index).cloned().unwrap_or_default();
+    let families = [SocketAddr::is_ipv4, SocketAddr::is_ipv6];
+    let families = families.into_iter().filter_map(|family| addresses.iter().find(|to| family(to)));
+    let sockets = families.map(|to| bind::tcp(*to)).collect::<nix::Result<_>>()?;
+    let tls = server.tls.then(|| Secured {
+        anchors: net.trust.get(index).cloned().flatten(),
+        pin: ups.nut.pin,
+        host: server.host.clone(),
+        made: None,
+    });
+    let settings = server::Settings {
+        user: server.user.clone(),
+        password: ups.nut.login.clone(),
+        ups: server.ups.clone(),
+        primary: ups.nut.primary,
+        starttls: server.tls,
+        poll: ups.nut.poll,
+        deadtime: ups.deadtime,
+        wanted: Vec::new(),
+    };
+    Ok(Upsd { addresses, sockets, settings, tls })
+}
+
+/// What the jail may reach: NUT's directory, by the groups that it and its sockets belong to, and servers' ports. A
+/// directory that is not there yet is waited for elsewhere.
+fn reach(config: &Config, fed: &[Fed]) -> Result<Reach, String> {
+    let mut reach = Reach::default();
+    let servers = config.ups.iter().filter_map(|ups| match &ups.watch {
+        Watch::Server(server) => Some(server.port),
+        _ => None,
+    });
+    reach.ports = servers.collect();
+    if fed.iter().any(Fed::is_driver) && config.state_path.is_dir() {
+        let sockets = config.ups.iter().filter_map(|ups| match &ups.watch {
+            Watch::Driver(driver) => driver.socket(),
+            _ => None,
+        });
+        reach.groups = room::groups(&config.state_path, sockets)?;
+        reach.shown = Some(config.state_path.clone());
+    }
+    Ok(reach)
 }
 
 fn network(config: &Config, net: &mut Net) -> Result<Network, String> {

@@ -619,7 +619,7 @@ const WORDS: &[(&str, &str)] = &[
     ("fds.events", "the event pipe"),
     ("fds.log", "the log pipe"),
     ("listener", "the status socket"),
-    ("fds.clients", "four numbers that only its clients have"),
+    ("fds.pool", "numbers that only its clients and its connections to drivers have"),
     ("taken", "`SOCK_CLOEXEC`, `SOCK_NONBLOCK`"),
     ("reading", "`SHUT_RD`"),
     ("fds.news", "the eventfd beside the parent's page"),
@@ -768,8 +768,7 @@ fn the_source_s_lists_are_the_program_s() {
         ..Default::default()
     };
     let speaking = monitor::filter::Fds { udp: vec![12], ..fds.clone() };
-    let serving =
-        monitor::filter::Fds { status: Some(12), clients: vec![3, 4, 9, 10], ..fds.clone() };
+    let serving = monitor::filter::Fds { status: Some(12), pool: vec![3, 4, 9, 10], ..fds.clone() };
     let served = monitor::filter::status(Allow::new(), &serving);
     let all = vec![5];
     let parent = notifier::filter::Fds {

@@ -3,13 +3,14 @@
 use std::os::fd::RawFd;
 
 use nix::libc::{
-    FIONREAD, MSG_DONTWAIT, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PROT_EXEC, RLIMIT_NPROC,
-    SECCOMP_SET_MODE_FILTER, SHUT_RD, SIGKILL, SOCK_CLOEXEC, SOCK_NONBLOCK, SYS_accept4, SYS_brk,
-    SYS_clock_gettime, SYS_clone, SYS_clone3, SYS_close, SYS_exit_group, SYS_futex, SYS_getrandom,
-    SYS_gettid, SYS_ioctl, SYS_kill, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_ppoll, SYS_prctl,
-    SYS_prlimit64, SYS_read, SYS_recvfrom, SYS_rseq, SYS_rt_sigprocmask, SYS_sched_getaffinity,
-    SYS_seccomp, SYS_sendmmsg, SYS_sendto, SYS_set_robust_list, SYS_shutdown, SYS_sigaltstack,
-    SYS_wait4, SYS_write, TIOCGICOUNT, TIOCMGET, TIOCMIWAIT,
+    AF_UNIX, FIONREAD, MSG_DONTWAIT, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PROT_EXEC, RLIMIT_NPROC,
+    SECCOMP_SET_MODE_FILTER, SHUT_RD, SIGKILL, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM,
+    SYS_accept4, SYS_brk, SYS_clock_gettime, SYS_clone, SYS_clone3, SYS_close, SYS_connect,
+    SYS_exit_group, SYS_fstat, SYS_futex, SYS_getrandom, SYS_gettid, SYS_ioctl, SYS_kill, SYS_mmap,
+    SYS_mprotect, SYS_munmap, SYS_ppoll, SYS_prctl, SYS_prlimit64, SYS_read, SYS_recvfrom,
+    SYS_rseq, SYS_rt_sigprocmask, SYS_sched_getaffinity, SYS_seccomp, SYS_sendmmsg, SYS_sendto,
+    SYS_set_robust_list, SYS_shutdown, SYS_sigaltstack, SYS_socket, SYS_wait4, SYS_write,
+    TIOCGICOUNT, TIOCMGET, TIOCMIWAIT,
 };
 
 use crate::sys::filter::{Allow, Arg};
@@ -28,19 +29,35 @@ pub struct Fds {
     pub log: RawFd,
     /// The status socket, which listens; `None`: no status is served.
     pub status: Option<RawFd>,
-    /// The numbers that its clients get: nothing else ever has them in a monitor.
-    pub clients: Vec<RawFd>,
+    /// The directory of NUT's drivers; `None`: no driver is watched.
+    pub shown: Option<RawFd>,
+    /// The numbers that its clients get, and its connections to drivers: nothing else ever has them in a monitor.
+    pub pool: Vec<RawFd>,
+    /// TCP sockets, for NUT servers.
+    pub tcp: Vec<RawFd>,
+    /// Some of them are sealed with TLS.
+    pub tls: bool,
     /// UDP sockets, for slaves and masters; empty on a machine that speaks to no other.
     pub udp: Vec<RawFd>,
     /// Says that the parent wrote something on its page.
     pub news: RawFd,
 }
 
-/// All that a running monitor may do: 6 calls, 4 more where it speaks to other machines, and 3 more where it
-/// serves the status.
+impl Fds {
+    /// Those that not every monitor has.
+    pub fn opened(&self) -> impl Iterator<Item = RawFd> {
+        let all = self.ttys.iter().chain(&self.udp).chain(&self.tcp);
+        all.copied().chain(self.status).chain(self.shown)
+    }
+}
+
+/// All that a running monitor may do: 6 calls, and more where it speaks to other machines (4), serves the status (3),
+/// or asks NUT's drivers (4) or servers (2).
 pub fn monitor(fds: &Fds) -> Allow {
     let list = if fds.udp.is_empty() { Allow::new() } else { network(fds) };
     let list = if fds.status.is_some() { status(list, fds) } else { list };
+    let list = if fds.shown.is_some() { drivers(list, fds) } else { list };
+    let list = if fds.tcp.is_empty() { list } else { servers(list, fds) };
     list
         // The modem lines, and how often they changed.
         .on(SYS_ioctl, &fds.ttys, &[command(TIOCMGET)])
@@ -82,11 +99,41 @@ pub fn status(list: Allow, fds: &Fds) -> Allow {
         // A client.
         .on(SYS_accept4, &listener, &[taken])
         // Refusing what it sends.
-        .on(SYS_shutdown, &fds.clients, &[reading])
+        .on(SYS_shutdown, &fds.pool, &[reading])
         // The report.
-        .on(SYS_write, &fds.clients, &[])
+        .on(SYS_write, &fds.pool, &[])
         // It has hung up, or is late.
-        .on(SYS_close, &fds.clients, &[])
+        .on(SYS_close, &fds.pool, &[])
+}
+
+/// What asking NUT's drivers needs, beside `list`. A path cannot be filtered, but nothing else than the drivers' sockets
+/// has one in the jail. That a driver obeys whoever can reach it, also an order to cut the load, is NUT's way.
+pub fn drivers(list: Allow, fds: &Fds) -> Allow {
+    let local = Arg::Is(0, bits(AF_UNIX));
+    let stream = Arg::Is(1, bits(SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC));
+    let shown: Vec<RawFd> = fds.shown.into_iter().collect();
+    list
+        // A Unix socket cannot be connected a second time, and a driver may be started anew.
+        .when(SYS_socket, &[local, stream, Arg::Is(2, 0)])
+        .on(SYS_connect, &fds.pool, &[])
+        // What it says, without any descriptor; what it is asked.
+        .on(SYS_read, &fds.pool, &[])
+        .on(SYS_write, &fds.pool, &[])
+        // It is gone, or says nothing more.
+        .on(SYS_close, &fds.pool, &[])
+        // Whether the directory has been removed, and another one has its name.
+        .on(SYS_fstat, &shown, &[])
+}
+
+/// What asking NUT's servers needs, beside `list`. Sockets cannot be made: those that are there are connected anew.
+pub fn servers(list: Allow, fds: &Fds) -> Allow {
+    let list = list.on(SYS_connect, &fds.tcp, &[]).on(SYS_read, &fds.tcp, &[]).on(
+        SYS_write,
+        &fds.tcp,
+        &[],
+    );
+    // The keys of a session.
+    if fds.tls { list.any(SYS_getrandom) } else { list }
 }
 
 /// The warden: what a monitor may do, because its children inherit this list; forking and killing; and

@@ -134,6 +134,11 @@ impl<'a> Watched<'a> {
         &self.ups
     }
 
+    /// The same, to hold it back.
+    pub(super) fn ups_mut(&mut self) -> &mut Ups {
+        &mut self.ups
+    }
+
     /// Its lines, as the status report has them; `None`: the port is not there.
     pub(super) fn levels(&self) -> Option<u8> {
         let lines = self.lines?;

@@ -2,8 +2,10 @@
 //! which reads the lines, asks masters, tells slaves, and decides.
 
 mod debounce;
+mod fed;
 pub mod filter;
 mod lines;
+mod local;
 mod memory;
 mod net;
 pub mod power;
@@ -11,7 +13,10 @@ mod remote;
 mod run;
 mod serve;
 mod shown;
+mod sync;
 pub mod test;
+mod told;
+mod upstream;
 mod voice;
 mod waiter;
 pub mod warden;
@@ -22,6 +27,9 @@ use std::os::fd::OwnedFd;
 
 use crate::fleet::master::Listed;
 use crate::fleet::seal::Keyring;
+use crate::nut::flags::Treat;
+use crate::nut::server;
+use crate::nut::tls::TlsConfig;
 use crate::sys::cage::Cage;
 use crate::sys::udp::Udp;
 
@@ -57,6 +65,95 @@ pub struct Distant {
     pub feeds: bool,
     /// Times.
     pub settings: power::Settings,
+}
+
+/// One UPS that NUT watches, for the monitor.
+#[derive(Debug)]
+pub struct Fed {
+    /// Its name on the pipe.
+    pub name: String,
+    /// The driver or the server, as the log calls it.
+    pub source: String,
+    /// It feeds this machine; else it is only watched.
+    pub feeds: bool,
+    /// Data so old is loss of contact.
+    pub deadtime: Duration,
+    /// What OFF, BYPASS and ALARM are taken for.
+    pub treat: Treat,
+    /// Times.
+    pub settings: power::Settings,
+    /// How it is asked.
+    pub asked: Source,
+}
+
+/// How NUT is asked for a UPS.
+#[derive(Debug)]
+pub enum Source {
+    /// Its driver, at this path in the jail.
+    Driver(String),
+    /// A server.
+    Server(Box<Upsd>),
+}
+
+/// A server of NUT's.
+#[derive(Debug)]
+pub struct Upsd {
+    /// All its addresses; none: the name does not resolve yet.
+    pub addresses: Vec<SocketAddr>,
+    /// TCP, non-blocking: one for each family of the addresses, IPv4 first.
+    pub sockets: Vec<OwnedFd>,
+    /// Who asks for what, and how often.
+    pub settings: server::Settings,
+    /// For `nut+tls://`.
+    pub tls: Option<Secured>,
+}
+
+/// Who a server must be.
+#[derive(Debug)]
+pub struct Secured {
+    /// Of `ca-file`: PEM, as it stands there.
+    pub anchors: Option<Vec<u8>>,
+    /// SHA-256 of its certificate's SubjectPublicKeyInfo.
+    pub pin: Option<[u8; 32]>,
+    /// The host that its certificate must name.
+    pub host: String,
+    /// Made of these in the jail: nothing is parsed before.
+    pub made: Option<TlsConfig>,
+}
+
+impl Fed {
+    /// Those that are there from the start.
+    pub fn sockets(&self) -> impl Iterator<Item = &OwnedFd> {
+        let server = match &self.asked {
+            Source::Driver(_) => None,
+            Source::Server(upsd) => Some(upsd),
+        };
+        server.into_iter().flat_map(|upsd| &upsd.sockets)
+    }
+
+    /// It is asked through a socket that the monitor makes.
+    pub fn is_driver(&self) -> bool {
+        matches!(self.asked, Source::Driver(_))
+    }
+
+    /// It is asked under TLS.
+    pub fn secured(&self) -> bool {
+        matches!(&self.asked, Source::Server(upsd) if upsd.tls.is_some())
+    }
+
+    /// This machine is a primary of the server's.
+    pub fn is_primary(&self) -> bool {
+        matches!(&self.asked, Source::Server(upsd) if upsd.settings.primary)
+    }
+}
+
+/// How this machine goes down beside others on a NUT server.
+#[derive(Clone, Copy, Debug)]
+pub struct Together {
+    /// Of the power of all feeds.
+    pub need: u32,
+    /// How long the others have.
+    pub host_sync: Duration,
 }
 
 /// What the monitor needs to tell slaves.
@@ -116,7 +213,7 @@ pub struct Label {
 pub struct About {
     /// This machine's name.
     pub host: String,
-    /// One for each UPS: those on ports, then those of other machines.
+    /// One for each UPS: those on ports, then those of other machines, then NUT's.
     pub labels: Vec<Label>,
 }
 
@@ -129,7 +226,11 @@ pub struct Plan {
     pub lines: Vec<Line>,
     /// UPSs of other machines.
     pub distant: Vec<Distant>,
-    /// `None`: this machine speaks to no other.
+    /// UPSs that NUT watches.
+    pub fed: Vec<Fed>,
+    /// For those of them that this machine is a primary of.
+    pub together: Together,
+    /// `None`: this machine speaks to no other of upsentry's.
     pub network: Option<Network>,
     /// The status socket: a Unix stream socket that listens, non-blocking; `None`: no status is served.
     pub status: Option<OwnedFd>,

@@ -98,6 +98,8 @@ pub struct Ups {
     reported: Option<Power>,
     lost: bool,
     shutdown: bool,
+    /// L and S wait.
+    held: bool,
 }
 
 /// What [`Ups::step`] reports.
@@ -121,6 +123,7 @@ impl Ups {
             reported: None,
             lost: false,
             shutdown: false,
+            held: false,
         }
     }
 
@@ -155,6 +158,27 @@ impl Ups {
             self.shutdown = true;
             emit(Kind::Shutdown);
         }
+    }
+
+    /// Holds L and S back, or lets them go: others have to hear of it first. Until then low is on battery.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
+    }
+
+    /// L is due, or has been said.
+    pub fn is_low(&self, now: Duration) -> bool {
+        self.reported == Some(Power::Low) || self.low_since(now)
+    }
+
+    /// S is due, or has been said.
+    pub fn is_over(&self, now: Duration) -> bool {
+        self.shutdown || self.shutdown_at().is_some_and(|at| now >= at)
+    }
+
+    /// L or S is held back.
+    pub fn waits(&self, now: Duration) -> bool {
+        let low = self.low_since(now) && self.reported != Some(Power::Low);
+        low || (self.is_over(now) && !self.shutdown)
     }
 
     fn take(&mut self, now: Duration, status: Option<Status>, may_speak: bool, emit: Emit<'_>) {
@@ -341,6 +365,10 @@ impl Ups {
     }
 
     fn low_due(&self, now: Duration) -> bool {
+        self.low_since(now) && !self.held
+    }
+
+    fn low_since(&self, now: Duration) -> bool {
         self.believed == Some(Status::Low)
             && self.doubt.is_none()
             && now.saturating_sub(self.since) >= self.set.low_after
@@ -359,7 +387,7 @@ impl Ups {
         if steady {
             self.spent = Duration::ZERO;
         }
-        if self.shutdown_at().is_some_and(|at| now >= at) {
+        if self.shutdown_at().is_some_and(|at| now >= at) && !self.held {
             self.demand(emit);
         }
     }

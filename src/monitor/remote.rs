@@ -11,36 +11,29 @@ use crate::fleet::wire::Refusal;
 use crate::ipc::frame::Kind;
 use crate::ipc::legal::Power;
 use crate::monitor::Distant;
-use crate::monitor::memory::Memory;
-use crate::monitor::power::{self, Ups};
+use crate::monitor::power::Ups;
+use crate::monitor::told::Told;
 use crate::monitor::voice::Voice;
 
 /// A UPS in the jail whose master is asked over UDP.
 #[derive(Debug)]
 pub(super) struct Remote<'a> {
-    name: &'a str,
     /// The master, as the configuration calls it.
     host: &'a str,
     /// The protocol's state.
     pub(super) slave: Slave,
-    ups: Ups,
-    /// This machine depends on it; else it is only watched.
-    feeds: bool,
-    memory: Memory,
+    told: Told<'a>,
 }
 
 impl<'a> Remote<'a> {
     pub(super) fn new(
         plan: &'a Distant,
         slave: Slave,
-        settings: power::Settings,
         memory: [Option<&'static AtomicU64>; 2],
         now: Duration,
     ) -> Remote<'a> {
-        let memory = Memory::new(memory);
-        let settings = power::Settings { spent: memory.spent(now), ..settings };
-        let Distant { name, host, feeds, .. } = plan;
-        Remote { name, host, slave, ups: Ups::new(settings), feeds: *feeds, memory }
+        let Distant { name, host, feeds, settings, .. } = plan;
+        Remote { host, slave, told: Told::new(name, *feeds, *settings, memory, now) }
     }
 
     /// Takes a datagram; true: it was for this one.
@@ -57,40 +50,32 @@ impl<'a> Remote<'a> {
     pub(super) fn look(&mut self, now: Duration, voice: &mut Voice<'_>) {
         let known = self.slave.known();
         let status = status(&known, self.slave.age(now).is_some(), self.slave.in_contact(now));
-        let may_speak = voice.may_speak(now);
-        let mut said: [Option<Kind>; 5] = [None; 5];
-        let mut slots = said.iter_mut();
-        let mut emit = |kind| {
-            if let Some(slot) = slots.next() {
-                *slot = Some(kind);
-            }
-        };
-        self.ups.step_status(now, status, may_speak, &mut emit);
-        match (known.shutdown, self.feeds) {
-            (false, _) => {}
-            (true, true) => self.ups.demand(&mut emit),
-            (true, false) => self.slave.excuse(now),
+        let said = self.told.follow(now, status, known.shutdown, voice.may_speak(now));
+        if known.shutdown && !self.told.feeds {
+            self.slave.excuse(now);
         }
-        for kind in said.into_iter().flatten() {
-            voice.say(kind, self.name, known.shutdown, &Reason { remote: self, kind, now });
-        }
-        self.memory.remember(now, &self.ups);
+        self.told.say(said, known.shutdown, voice, |kind| Reason { remote: self, kind, now });
     }
 
     /// When to look again if nothing comes.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let lost = self.slave.lost_at().filter(|at| *at > now);
-        [self.ups.next(now), lost].into_iter().flatten().min()
+        [self.told.ups.next(now), lost].into_iter().flatten().min()
     }
 
     /// The parent knows it to be on mains.
     pub(super) fn on_mains(&self) -> bool {
-        self.ups.reported() == Some(Power::Mains)
+        self.told.on_mains()
     }
 
     /// The machine for its times.
     pub(super) fn ups(&self) -> &Ups {
-        &self.ups
+        &self.told.ups
+    }
+
+    /// The same, to hold it back.
+    pub(super) fn ups_mut(&mut self) -> &mut Ups {
+        &mut self.told.ups
     }
 }
 
@@ -114,7 +99,7 @@ struct Reason<'a> {
 
 impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Remote { host, slave, ups, .. } = self.remote;
+        let Remote { host, slave, told } = self.remote;
         let known = slave.known();
         let whole = |time: Duration| Duration::from_secs(time.as_secs());
         match (slave.age(self.now), slave.in_contact(self.now)) {
@@ -128,7 +113,7 @@ impl fmt::Display for Reason<'_> {
         match self.kind {
             Kind::Lost => f.write_str(": it sees the UPS no more")?,
             Kind::Shutdown if !known.shutdown => {
-                write!(f, ", {:?} on battery", whole(ups.spent(self.now)))?;
+                write!(f, ", {:?} on battery", whole(told.ups.spent(self.now)))?;
             }
             Kind::Fail | Kind::Low | Kind::Shutdown if !known.spent.is_zero() => {
                 write!(f, ", {:?} on battery", whole(known.spent))?;

@@ -6,6 +6,7 @@ use crate::fleet::master::{self, Master, Seen, Served};
 use crate::fleet::seal::Keyring;
 use crate::fleet::slave;
 use crate::fleet::wire::LARGEST;
+use crate::monitor::power;
 
 fn known(power: Option<Power>, lost: bool) -> Known {
     Known { power, lost, ..Known::default() }
@@ -79,7 +80,7 @@ fn remote(plan: &Distant) -> Remote<'_> {
         addresses: plan.addresses.clone(),
         deadtime: plan.deadtime,
     };
-    Remote::new(plan, Slave::new(settings, NOW), plan.settings, [None; 2], NOW)
+    Remote::new(plan, Slave::new(settings, NOW), [None; 2], NOW)
 }
 
 /// Polls until it has nothing to say, and is answered.

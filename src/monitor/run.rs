@@ -10,15 +10,21 @@ use crate::ipc::orders::{
     EXIT_PANIC, EXIT_PORTS_GONE, EXIT_SERVED, EXIT_UNCONFINED, EXIT_UNSERVED,
 };
 use crate::ipc::page::Page;
+use crate::ipc::told::Word;
+use crate::monitor::fed::{Asked, Link};
 use crate::monitor::lines::Watched;
+use crate::monitor::local::Local;
 use crate::monitor::net::{self, Net, Parted};
 use crate::monitor::power;
 use crate::monitor::remote::Remote;
 use crate::monitor::serve::Server;
 use crate::monitor::shown::{Live, Track};
+use crate::monitor::sync::{self, Act, Sync};
+use crate::monitor::upstream::Upstream;
 use crate::monitor::voice::{self, Voice};
 use crate::monitor::waiter::{self, Edge};
 use crate::monitor::warden::Cell;
+use crate::monitor::{About, Fed, Source, Together};
 use crate::sys::{at, confine, filter, now, process, raw};
 
 /// After a wake-up the lines are read again so much later: TIOCMIWAIT loses edges between two calls.
@@ -28,7 +34,7 @@ const AGAIN: [Duration; 3] =
 /// More descriptors than the configuration can ask for: two pipes, an eventfd, and sockets.
 const MOST_FDS: usize = 64;
 
-/// With every port gone for so long this monitor has nothing left to watch.
+/// With every port gone, or the directory of the drivers removed, for so long this monitor has nothing left to watch.
 const GONE: Duration = Duration::from_secs(60);
 
 /// Runs as the warden's child until the parent is gone. `outage`: some UPS was last seen on battery.
@@ -49,6 +55,17 @@ pub(super) fn main(cell: &'static Cell, outage: bool) -> ! {
             voice::log(&cell.log, 0, format_args!("the monitor cannot be confined: {error}"));
             raw::exit(i32::from(EXIT_UNCONFINED))
         }
+    }
+}
+
+/// How NUT is asked for this UPS.
+fn link(cell: &'static Cell, plan: &'static Fed) -> Result<Link<'static>, String> {
+    match &plan.asked {
+        Source::Driver(path) => {
+            let directory = cell.shown.as_ref();
+            Ok(Link::Driver(Local::new(path, directory, &cell.pool, plan.deadtime)))
+        }
+        Source::Server(upsd) => Ok(Link::Server(Box::new(Upstream::new(upsd)))),
     }
 }
 
@@ -91,8 +108,11 @@ fn speak_of_panics(cell: &'static Cell) {
 struct All {
     lines: Vec<Watched<'static>>,
     remotes: Vec<Remote<'static>>,
+    asked: Vec<Asked<'static>>,
+    /// Where this machine is a primary of a NUT server.
+    sync: Option<Sync>,
     net: Option<Net<'static>>,
-    /// What the status says of each, lines first.
+    /// What the status says of each: lines, masters' UPSs, NUT's.
     tracks: Vec<Track>,
     server: Option<Server<'static>>,
 }
@@ -111,20 +131,36 @@ impl All {
         let mut remotes = Vec::new();
         for (plan, network) in cell.distant.iter().zip(cell.network.iter().cycle()) {
             let slave = net::slave(plan, network, start)?;
-            let memory = [memory.next(), memory.next()];
-            let settings = power::Settings { settled_at: start, ..plan.settings };
-            remotes.push(Remote::new(plan, slave, settings, memory, start));
+            remotes.push(Remote::new(plan, slave, [memory.next(), memory.next()], start));
         }
+        let mut asked = Vec::new();
+        for plan in &cell.fed {
+            let link = link(cell, plan)?;
+            asked.push(Asked::new(plan, link, [memory.next(), memory.next()], start));
+        }
+        let Together { need, host_sync } = cell.together;
+        let primary = cell.fed.iter().any(Fed::is_primary);
+        let sync = primary.then(|| Sync::new(need, host_sync));
         let net = cell.network.as_ref().map(Net::new).transpose()?;
-        let tracks = vec![Track::default(); lines.len().saturating_add(remotes.len())];
-        let server =
-            cell.status.as_ref().map(|(socket, numbers)| Server::new(socket, Some(*numbers)));
-        Ok(All { lines, remotes, net, tracks, server })
+        let tracks = vec![Track::default(); cell.about.labels.len()];
+        let server = cell.status.as_ref().map(|socket| Server::new(socket, Some(&cell.pool)));
+        let mut all = All { lines, remotes, asked, sync, net, tracks, server };
+        let held = all.sync.is_some();
+        all.lines.iter_mut().for_each(|one| one.ups_mut().hold(held));
+        all.remotes.iter_mut().for_each(|one| one.ups_mut().hold(held));
+        all.asked.iter_mut().for_each(|one| one.ups_mut().hold(held));
+        Ok(all)
     }
 
     /// Looks at everything, says what follows, and does a part of what there is to do on the network; true: a
     /// line has moved.
-    fn look(&mut self, time: Duration, voice: &mut Voice<'_>) -> bool {
+    fn look(
+        &mut self,
+        time: Duration,
+        page: Option<Page>,
+        about: &About,
+        voice: &mut Voice<'_>,
+    ) -> bool {
         let mut moved = false;
         for one in &mut self.lines {
             let woken = one.woken();
@@ -137,11 +173,57 @@ impl All {
         for remote in &mut self.remotes {
             remote.look(time, voice);
         }
+        for one in &mut self.asked {
+            one.look(time, voice);
+        }
+        self.hold(time, page, about, voice);
         if let Some(net) = &mut self.net {
             let lines = self.lines.iter().map(|one| one.seen(time));
-            net.send(time, lines, &mut self.remotes);
+            let own = lines.chain(self.asked.iter().map(|one| one.seen(time)));
+            net.send(time, own, &mut self.remotes);
         }
         moved
+    }
+
+    /// As a primary: what would take this machine down is held back until the others on its NUT servers have gone.
+    fn hold(&mut self, time: Duration, page: Option<Page>, about: &About, voice: &mut Voice<'_>) {
+        let Some(sync) = &mut self.sync else { return };
+        let lines = self.lines.iter().map(Watched::ups);
+        let powers = lines
+            .chain(self.remotes.iter().map(Remote::ups))
+            .chain(self.asked.iter().map(Asked::ups));
+        let feeds = about.labels.iter().zip(powers).map(|(label, ups)| sync::Feed {
+            weight: label.weight,
+            reported: ups.reported(),
+            low: ups.is_low(time),
+            over: ups.is_over(time),
+        });
+        // Told already, by a monitor before this one or because the parent sees no more.
+        let leaving =
+            page.is_some_and(|page| page.leave.is_some() || page.told == Some(Word::Shutdown));
+        let primaries = self.asked.iter().filter_map(Asked::primary);
+        let act = sync.turn(time, leaving, feeds, primaries);
+        if act != Act::None {
+            self.asked.iter_mut().for_each(|one| one.force(time));
+        }
+        if act == Act::Hold {
+            return;
+        }
+        for one in self.lines.iter_mut().filter(|one| one.ups().waits(time)) {
+            one.ups_mut().hold(false);
+            one.look(time, false, voice);
+            one.ups_mut().hold(true);
+        }
+        for one in self.remotes.iter_mut().filter(|one| one.ups().waits(time)) {
+            one.ups_mut().hold(false);
+            one.look(time, voice);
+            one.ups_mut().hold(true);
+        }
+        for one in self.asked.iter_mut().filter(|one| one.ups().waits(time)) {
+            one.ups_mut().hold(false);
+            one.step(time, voice);
+            one.ups_mut().hold(true);
+        }
     }
 
     /// If this machine goes down: has other machines told, and ends once they know. Only where there are any.
@@ -163,8 +245,9 @@ impl All {
     /// Says how it is to whoever asks.
     fn serve(&mut self, time: Duration, page: Option<Page>, cell: &Cell) {
         let Some(server) = &mut self.server else { return };
-        let powers =
-            self.lines.iter().map(Watched::ups).chain(self.remotes.iter().map(Remote::ups));
+        let powers = self.lines.iter().map(Watched::ups);
+        let powers = powers.chain(self.remotes.iter().map(Remote::ups));
+        let powers = powers.chain(self.asked.iter().map(Asked::ups));
         for (track, ups) in self.tracks.iter_mut().zip(powers) {
             track.see(time, ups.reported());
         }
@@ -173,6 +256,7 @@ impl All {
             page,
             lines: &self.lines,
             remotes: &self.remotes,
+            asked: &self.asked,
             tracks: &self.tracks,
             net: self.net.as_ref(),
         };
@@ -182,18 +266,24 @@ impl All {
     fn next(&self, time: Duration) -> Option<Duration> {
         let lines = self.lines.iter().filter_map(|one| one.next(time));
         let remotes = self.remotes.iter().filter_map(|one| one.next(time));
+        let asked = self.asked.iter().filter_map(|one| one.next(time));
+        let sync = self.sync.as_ref().and_then(Sync::next).filter(|at| *at > time);
         let net = self.net.as_ref().and_then(|net| net.next(time, &self.remotes));
         let served = self.server.as_ref().and_then(|server| server.next(time));
-        lines.chain(remotes).chain(net).chain(served).min()
+        lines.chain(remotes).chain(asked).chain(sync).chain(net).chain(served).min()
     }
 
     fn calm(&self) -> bool {
-        self.lines.iter().all(Watched::on_mains) && self.remotes.iter().all(Remote::on_mains)
+        self.lines.iter().all(Watched::on_mains)
+            && self.remotes.iter().all(Remote::on_mains)
+            && self.asked.iter().all(Asked::on_mains)
     }
 
-    /// No port is left, and nothing else is watched.
+    /// No port is left, no driver can be found any more, and nothing else is watched.
     fn gone(&self) -> bool {
-        self.remotes.is_empty() && self.lines.iter().all(Watched::port_gone)
+        self.remotes.is_empty()
+            && self.lines.iter().all(Watched::port_gone)
+            && self.asked.iter().all(Asked::gone)
     }
 }
 
@@ -205,11 +295,11 @@ fn watch(cell: &Cell, all: &mut All) -> ! {
     let mut gone_since = None;
     loop {
         let time = now();
-        if all.look(time, &mut voice) {
+        let page = Page::read(|place| cell.view.get(place));
+        if all.look(time, page, &cell.about, &mut voice) {
             again = AGAIN.map(|delay| Some(time.saturating_add(delay)));
         }
         leave_if_gone(&mut gone_since, time, all.gone(), &cell.log);
-        let page = Page::read(|place| cell.view.get(place));
         all.part(time, page, cell);
         all.serve(time, page, cell);
         // Sooner when an outage began since the last sign of life.
@@ -236,7 +326,11 @@ fn leave_if_gone(since: &mut Option<Duration>, time: Duration, gone: bool, log: 
     if !gone {
         *since = None;
     } else if time.saturating_sub(began) >= GONE {
-        voice::log(log, 1, format_args!("every port has been gone for {}s", GONE.as_secs()));
+        voice::log(
+            log,
+            1,
+            format_args!("every port or driver has been gone for good for {}s", GONE.as_secs()),
+        );
         raw::exit(i32::from(EXIT_PORTS_GONE))
     }
 }
@@ -251,9 +345,10 @@ fn sleep(cell: &Cell, all: &All, time: Duration, deadline: Duration) {
         (cell.log.as_fd(), none),
     ];
     let net = all.net.iter().flat_map(Net::sockets).map(|fd| (fd, PollFlags::POLLIN));
+    let asked = all.asked.iter().filter_map(Asked::poll);
     let served = all.server.iter().flat_map(|server| server.polls(time));
     let mut count = 0;
-    let mut all = own.into_iter().chain(net).chain(served).inspect(|_| count += 1);
+    let mut all = own.into_iter().chain(net).chain(asked).chain(served).inspect(|_| count += 1);
     let mut fds: [PollFd<'_>; MOST_FDS] = core::array::from_fn(|_| {
         let (fd, flags) = all.next().unwrap_or((cell.poke.as_fd(), none));
         PollFd::new(fd, flags)

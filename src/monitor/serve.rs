@@ -83,7 +83,7 @@ pub(super) struct Server<'a> {
     listener: &'a OwnedFd,
     slots: [Slot; CLIENTS],
     /// The numbers that a client's descriptor may have, by the filter; `None`: there is no filter.
-    numbers: Option<[RawFd; CLIENTS]>,
+    numbers: Option<&'a [RawFd]>,
     deaf_until: Duration,
     stamp: u64,
     stamped: Duration,
@@ -93,7 +93,7 @@ pub(super) struct Server<'a> {
 
 impl<'a> Server<'a> {
     /// Takes all the memory that it will ever use. `listener`: non-blocking.
-    pub(super) fn new(listener: &'a OwnedFd, numbers: Option<[RawFd; CLIENTS]>) -> Server<'a> {
+    pub(super) fn new(listener: &'a OwnedFd, numbers: Option<&'a [RawFd]>) -> Server<'a> {
         let slot = |_| Slot { client: None, buffer: vec![0; BUFFER], from: 0, to: 0 };
         Server {
             listener,
@@ -205,7 +205,7 @@ impl<'a> Server<'a> {
             }
             // From here on the kernel refuses what it sends.
             if shutdown(fd.as_raw_fd(), Shutdown::Read).is_err() {
-                close(fd);
+                process::close(fd);
                 continue;
             }
             let client = Client { fd, cursor: Cursor::Head, begun: now, moved: now, served: false };
@@ -252,7 +252,7 @@ impl<'a> Server<'a> {
 impl Slot {
     fn close(&mut self) {
         if let Some(client) = self.client.take() {
-            close(client.fd);
+            process::close(client.fd);
         }
     }
 
@@ -339,11 +339,6 @@ fn fill(
         to = to.saturating_add(written);
     }
     to
-}
-
-/// In one call: dropping it makes another in a debug build, which the list does not have.
-fn close(fd: OwnedFd) {
-    let _ = nix::unistd::close(fd);
 }
 
 #[cfg(test)]

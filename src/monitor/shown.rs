@@ -8,6 +8,7 @@ use crate::fleet::wire::Refusal;
 use crate::ipc::legal::Power;
 use crate::ipc::page::Page;
 use crate::ipc::parting::Call;
+use crate::monitor::fed::Asked;
 use crate::monitor::lines::Watched;
 use crate::monitor::net::Net;
 use crate::monitor::power;
@@ -52,22 +53,28 @@ pub(super) struct Live<'a> {
     pub(super) page: Option<Page>,
     pub(super) lines: &'a [Watched<'a>],
     pub(super) remotes: &'a [Remote<'a>],
+    pub(super) asked: &'a [Asked<'a>],
     pub(super) tracks: &'a [Track],
     pub(super) net: Option<&'a Net<'a>>,
 }
 
-/// A UPS of either kind.
+/// A UPS of any kind.
 enum One<'a> {
     Line(&'a Watched<'a>),
     Remote(&'a Remote<'a>),
+    Asked(&'a Asked<'a>),
 }
 
 impl<'a> Live<'a> {
     /// Lines first, in the order of the plan.
     fn one(&self, place: usize) -> Option<One<'a>> {
-        let line = self.lines.get(place).map(One::Line);
-        let remote = || self.remotes.get(place.checked_sub(self.lines.len())?).map(One::Remote);
-        line.or_else(remote)
+        let Some(place) = place.checked_sub(self.lines.len()) else {
+            return self.lines.get(place).map(One::Line);
+        };
+        let Some(place) = place.checked_sub(self.remotes.len()) else {
+            return self.remotes.get(place).map(One::Remote);
+        };
+        self.asked.get(place).map(One::Asked)
     }
 }
 
@@ -106,6 +113,7 @@ impl Shown for Live<'_> {
         let (ups, way): (&power::Ups, Way) = match self.one(place)? {
             One::Line(line) => (line.ups(), Way::Lines(line.levels())),
             One::Remote(remote) => (remote.ups(), Way::Master(remote.slave.age(now).map(millis))),
+            One::Asked(asked) => (asked.ups(), Way::Nut(asked.age(now).map(millis))),
         };
         let Label { name, model, source, weight, shutdown_after } = self.about.labels.get(place)?;
         let track = self.tracks.get(place).copied().unwrap_or_default();
@@ -132,6 +140,7 @@ impl Shown for Live<'_> {
         match self.one(ups)? {
             One::Line(line) => line.variables().get(place).copied(),
             One::Remote(remote) => remote.slave.variables()?.nth(place),
+            One::Asked(asked) => asked.variables().nth(place),
         }
     }
 
@@ -172,6 +181,10 @@ impl Shown for Live<'_> {
             remote.slave.in_contact(now).hash(&mut hash);
             remote.slave.variables().into_iter().flatten().for_each(|pair| pair.hash(&mut hash));
             of(remote.ups(), &mut hash);
+        }
+        for one in self.asked {
+            one.variables().for_each(|pair| pair.hash(&mut hash));
+            of(one.ups(), &mut hash);
         }
         if let Some(master) = self.net.and_then(Net::master) {
             let one = |peer: &Peer| {

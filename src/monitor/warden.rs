@@ -1,6 +1,7 @@
 //! The warden: forks a monitor, kills it, reaps it, told by one byte from the parent.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::path::Path;
 use std::sync::atomic::AtomicU64;
 
 use nix::errno::Errno;
@@ -16,12 +17,12 @@ use seccompiler::BpfProgram;
 use crate::ipc::orders::{DEAD, EXIT_UNMADE, GO, GO_IN_OUTAGE, KILL, READY};
 use crate::monitor::filter::{self, Fds};
 use crate::monitor::serve::CLIENTS;
-use crate::monitor::{About, Distant, Line, Network, Plan, run};
+use crate::monitor::{About, Distant, Fed, Line, Network, Plan, Together, run};
 use crate::sys::board::View;
-use crate::sys::cage::Cage;
-use crate::sys::confine::{MEMORY, Walls, confine};
+use crate::sys::cage::{Cage, Reach};
+use crate::sys::confine::{Walls, confine};
 use crate::sys::text::complain;
-use crate::sys::{at, filter as seccomp, process, raw};
+use crate::sys::{at, filter as seccomp, process, raw, room};
 
 /// What the warden keeps for its monitors.
 #[derive(Debug)]
@@ -29,12 +30,18 @@ pub(super) struct Cell {
     pub(super) first: String,
     pub(super) lines: Vec<Line>,
     pub(super) distant: Vec<Distant>,
+    pub(super) fed: Vec<Fed>,
+    pub(super) together: Together,
     pub(super) network: Option<Network>,
     pub(super) events: OwnedFd,
     pub(super) log: OwnedFd,
     pub(super) poke: EventFd,
-    /// The status socket, and the numbers that its clients get.
-    pub(super) status: Option<(OwnedFd, [RawFd; CLIENTS])>,
+    /// The status socket.
+    pub(super) status: Option<OwnedFd>,
+    /// The directory of NUT's drivers.
+    pub(super) shown: Option<OwnedFd>,
+    /// The numbers that sockets made later get.
+    pub(super) pool: Vec<RawFd>,
     pub(super) about: About,
     /// What the parent lets us know.
     pub(super) view: View,
@@ -64,8 +71,14 @@ pub fn main(plan: Plan) -> ! {
 }
 
 /// Makes what the warden needs, then has the jail closed behind it.
-fn enter(mut plan: Plan) -> Result<Cell, String> {
+fn enter(plan: Plan) -> Result<Cell, String> {
     process::block_signals().map_err(at("signal mask"))?;
+    // While there is only one thread, and standard error shows what goes wrong.
+    let shown = plan.cage.reach.shown.as_ref().map(|shown| {
+        room::enter(&plan.cage.root, shown)?;
+        room::shown().map_err(at("directory of the drivers"))
+    });
+    let shown = shown.transpose()?;
     let poke = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
     let poke = poke.map_err(at("eventfd"))?;
     let mut child = SigSet::empty();
@@ -74,8 +87,13 @@ fn enter(mut plan: Plan) -> Result<Cell, String> {
     let children = children.map_err(at("signalfd"))?;
     let memory = raw::shared_words().map_err(at("shared page"))?;
     let ttys = plan.lines.iter().filter_map(|line| line.tty.as_ref());
+    let raw = |fd: &OwnedFd| fd.as_raw_fd();
     let mut fds = Fds {
         ttys: ttys.map(AsRawFd::as_raw_fd).collect(),
+        status: plan.status.as_ref().map(raw),
+        shown: shown.as_ref().map(raw),
+        tcp: plan.fed.iter().flat_map(Fed::sockets).map(raw).collect(),
+        tls: plan.fed.iter().any(Fed::secured),
         poke: poke.as_fd().as_raw_fd(),
         events: plan.cage.events.as_raw_fd(),
         log: plan.cage.log.as_raw_fd(),
@@ -88,15 +106,15 @@ fn enter(mut plan: Plan) -> Result<Cell, String> {
         news: plan.cage.notices.news.as_raw_fd(),
         ..Fds::default()
     };
-    let status = plan.status.take().map(|socket| raise(socket, &mut fds, &plan)).transpose()?;
+    fds.pool = pool(&fds, pool_size(&plan));
     let words = plan.cage.notices.map()?;
     let program = filter::monitor(&fds).compile()?;
     if let Err(error) = lock(&plan, &fds, children.as_fd().as_raw_fd()) {
         // Some of it may be closed already: nothing of it may be dropped.
-        core::mem::forget((plan, status));
+        core::mem::forget((plan, shown));
         return Err(error);
     }
-    let Plan { first, lines, distant, network, about, cage, .. } = plan;
+    let Plan { first, lines, distant, fed, together, network, status, about, cage } = plan;
     let Cage { events, log, link, notices, null, .. } = cage;
     // Closed with everything else; their owners must not close those numbers again.
     core::mem::forget((null, notices.page));
@@ -105,11 +123,15 @@ fn enter(mut plan: Plan) -> Result<Cell, String> {
         first,
         lines,
         distant,
+        fed,
+        together,
         network,
         events,
         log,
         poke,
         status,
+        shown,
+        pool: fds.pool,
         about,
         view,
         link,
@@ -119,23 +141,19 @@ fn enter(mut plan: Plan) -> Result<Cell, String> {
     })
 }
 
-/// Gives the status socket a number above all others, and finds the numbers that its clients will get: the lowest
-/// which nothing else in a monitor has, and all below the socket's own, which the limit on descriptors allows.
-fn raise(
-    socket: OwnedFd,
-    fds: &mut Fds,
-    plan: &Plan,
-) -> Result<(OwnedFd, [RawFd; CLIENTS]), String> {
+/// The numbers that sockets made later will get: the lowest which nothing else in a monitor has. The limit on
+/// descriptors allows for them.
+fn pool(fds: &Fds, count: usize) -> Vec<RawFd> {
     let own = [fds.poke, fds.events, fds.log, fds.news];
-    let own: Vec<RawFd> =
-        own.into_iter().chain(fds.udp.iter().copied()).chain(fds.ttys.iter().copied()).collect();
-    let highest = own.iter().copied().chain([plan.cage.link.as_raw_fd()]).max().unwrap_or(0);
-    let above = highest.saturating_add(i32::try_from(CLIENTS).unwrap_or(0)).saturating_add(1);
-    let raised = raw::duplicate_above(socket.as_fd(), above).map_err(at("status socket"))?;
-    let mut free = (3..).filter(|number| !own.contains(number));
-    let clients = core::array::from_fn(|_| free.next().unwrap_or(0));
-    (fds.status, fds.clients) = (Some(raised.as_raw_fd()), clients.to_vec());
-    Ok((raised, clients))
+    let own: Vec<RawFd> = own.into_iter().chain(fds.opened()).collect();
+    (3..).filter(|number| !own.contains(number)).take(count).collect()
+}
+
+/// A client of the status for each of its places, and a connection for each driver.
+fn pool_size(plan: &Plan) -> usize {
+    let clients = if plan.status.is_some() { CLIENTS } else { 0 };
+    let drivers = plan.fed.iter().filter(|fed| fed.is_driver());
+    clients.saturating_add(drivers.count())
 }
 
 /// The walls and the warden's list. Standard error is the starting terminal until the last but one
@@ -149,19 +167,15 @@ fn lock(plan: &Plan, fds: &Fds, children: RawFd) -> Result<(), String> {
     let stderr = null.try_clone_to_owned().map_err(|error| format!("stderr: {error}"))?;
     let standard = [0, 1, 2, stderr.as_raw_fd()];
     let more = [fds.poke, fds.events, fds.log, fds.news, link, children];
-    let more = more.into_iter().chain(fds.udp.iter().copied()).chain(fds.status);
-    let keep = standard.into_iter().chain(more).chain(fds.ttys.iter().copied());
+    let keep = standard.into_iter().chain(more).chain(fds.opened());
     raw::one_arena();
     process::first_threads().map_err(|error| format!("thread: {error}"))?;
-    confine(&Walls {
-        keep: &keep.collect::<Vec<RawFd>>(),
-        root: Some(&plan.cage.root),
-        uid: plan.cage.uid,
-        gid: plan.cage.gid,
-        file_size: 0,
-        memory: MEMORY,
-        scoped: true,
-    })?;
+    let Cage { root, uid, gid, reach: Reach { shown, groups, ports }, .. } = &plan.cage;
+    let root = if shown.is_some() { Path::new("/") } else { root };
+    let spare = u64::try_from(fds.pool.len()).unwrap_or(0);
+    let keep: Vec<RawFd> = keep.collect();
+    let walls = Walls::new(&keep, *uid, *gid);
+    confine(&Walls { root: Some(root), groups, ports, spare, ..walls })?;
     nix::unistd::dup2_stderr(stderr.as_fd()).map_err(at("stderr"))?;
     drop(stderr);
     raw::give_back();

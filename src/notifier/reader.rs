@@ -145,15 +145,8 @@ fn work<T: Serialize>(
     result: OwnedFd,
 ) -> ! {
     let keep = [0, 1, 2, file.as_raw_fd(), result.as_raw_fd()];
-    let walls = Walls {
-        keep: &keep,
-        root: None,
-        uid: Uid::from_raw(NOBODY),
-        gid: Gid::from_raw(NOBODY),
-        file_size: 0,
-        memory: MEMORY,
-        scoped: true,
-    };
+    let nobody = Walls::new(&keep, Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    let walls = Walls { memory: MEMORY, ..nobody };
     let list = filter::reader(file.as_raw_fd(), result.as_raw_fd());
     let confined = confine(&walls).and_then(|_| seccomp::install(&list.compile()?));
     let mut result = File::from(result);

@@ -20,8 +20,8 @@ use crate::notifier::net::Net;
 use crate::notifier::open::{self, History, Opened};
 use crate::notifier::via::{self, Init};
 use crate::sys::board::{self, Board};
-use crate::sys::cage::Cage;
-use crate::sys::confine::{self, MEMORY, Walls};
+use crate::sys::cage::{Cage, Reach};
+use crate::sys::confine::{self, Walls};
 use crate::sys::text::complain;
 use crate::sys::{at, filter as seccomp, process, raw};
 
@@ -227,6 +227,7 @@ fn fork_warden(
                     root: config.chroot.clone(),
                     uid: Uid::from_raw(opened.users.monitor.uid),
                     gid: Gid::from_raw(opened.users.monitor.gid),
+                    reach: Reach::default(),
                 },
             },
         ),
@@ -270,15 +271,10 @@ fn drop_root(
     // The jail's from here on. Closing it is all: exclusiveness stays with who still holds it.
     *ttys = Vec::new();
     *net = Net { doubts: std::mem::take(&mut net.doubts), ..Net::default() };
-    let walls = Walls {
-        keep: &keep,
-        root: Some(&config.chroot),
-        uid: Uid::from_raw(users.notifier.uid),
-        gid: Gid::from_raw(users.notifier.gid),
-        file_size: 1 << 20,
-        memory: MEMORY,
-        scoped: true,
-    };
+    let (root, file_size) = (Some(config.chroot.as_path()), 1 << 20);
+    let (uid, gid) = (users.notifier.uid, users.notifier.gid);
+    let own = Walls::new(&keep, Uid::from_raw(uid), Gid::from_raw(gid));
+    let walls = Walls { root, file_size, ..own };
     raw::one_arena();
     confine::confine(&walls)
 }

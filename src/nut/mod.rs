@@ -11,9 +11,11 @@ pub mod flags;
 pub mod known;
 pub mod secret;
 pub mod server;
+mod stub;
 pub mod tokens;
 pub mod ups_conf;
 pub mod values;
 pub mod words;
 
 pub use secret::Secret;
+pub use stub::tls;

@@ -1,6 +1,6 @@
 //! Snapshots from the bytes of the socket. The daemon's jail may have been taken over: nothing here trusts it.
 
-use crate::status::report::{Broken, Head, LARGEST, Message, Slave, State, Ups, decode};
+use crate::status::report::{Broken, Head, LARGEST, Message, Slave, State, Ups, Way, decode};
 
 /// UPSs in a snapshot.
 const MOST_UPS: usize = 64;
@@ -33,7 +33,7 @@ impl Snapshot {
         head.told_ago.iter_mut().chain(&mut head.replaced_ago).for_each(older);
         for (ups, _) in &mut self.ups {
             older(&mut ups.since);
-            if let crate::status::report::Way::Master(Some(age)) = &mut ups.way {
+            if let Way::Master(Some(age)) | Way::Nut(Some(age)) = &mut ups.way {
                 older(age);
             }
             if matches!(ups.state, State::Battery | State::Low) {

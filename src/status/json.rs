@@ -66,6 +66,7 @@ fn ups((ups, variables): &WithVariables) -> String {
     let (watched, levels, heard) = match ups.way {
         Way::Lines(bits) => ("lines", bits, None),
         Way::Master(heard) => ("master", None, heard),
+        Way::Nut(fresh) => ("nut", None, fresh),
     };
     let levels = levels.map(|bits| {
         let levels =

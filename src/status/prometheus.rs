@@ -118,10 +118,10 @@ fn upses(text: &mut String, snapshot: &Snapshot) {
     let help = "Changes too short to be believed.";
     metric(text, ("ups_glitches_total", COUNTER), help, &glitches);
     let heard = each(&|ups| match ups.way {
-        Way::Master(heard) => heard.map(seconds),
+        Way::Master(heard) | Way::Nut(heard) => heard.map(seconds),
         Way::Lines(_) => None,
     });
-    let help = "Since the poll was sent that its master answered last.";
+    let help = "Since what is known was fresh: the poll was sent that its master answered last, or NUT's data was trusted.";
     metric(text, ("ups_heard_age_seconds", GAUGE), help, &heard);
     let levels = all().flat_map(|ups| {
         let Way::Lines(Some(bits)) = ups.way else { return Vec::new() };

@@ -14,7 +14,7 @@ use crate::ipc::legal::Power;
 use crate::ipc::told::Word;
 
 /// The version of what follows it in a head.
-pub const FORMAT: u8 = 1;
+pub const FORMAT: u8 = 2;
 /// The longest message, its length included.
 pub const LARGEST: usize = 1400;
 /// The longest text in it.
@@ -120,6 +120,8 @@ pub enum Way {
     Lines(Option<u8>),
     /// By asking another machine; how long ago it was last sent what it answered.
     Master(Option<u64>),
+    /// By asking a driver or a server of NUT's; how long ago what is known of it was fresh.
+    Nut(Option<u64>),
 }
 
 /// One UPS.

@@ -89,6 +89,8 @@ fn row_ups(text: &mut String, (ups, variables): &WithVariables, paint: Paint<'_>
         }
         Way::Lines(None) => (port, paint(Colour::Red, "the port is not there")),
         Way::Master(Some(ago)) => (format!("of {source}"), format!("heard {} ago", age(ago))),
+        Way::Nut(Some(ago)) => (source.to_string(), format!("fresh {} ago", age(ago))),
+        Way::Nut(None) => (source.to_string(), "has said nothing yet".to_owned()),
         Way::Master(None) => (format!("of {source}"), "has not answered yet".to_owned()),
     };
     let state = power(ups, paint);

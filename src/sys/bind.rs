@@ -12,6 +12,19 @@ use nix::sys::socket::{
 /// Room for the answers of ten thousand slaves, which come at one time.
 const ROOM: usize = 4 << 20;
 
+/// A TCP socket of this address's family; not connected.
+///
+/// # Errors
+/// EAFNOSUPPORT: this kernel has no IPv6; and others.
+pub fn tcp(to: SocketAddr) -> nix::Result<OwnedFd> {
+    let family = if to.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let fd = socket(family, SockType::Stream, flags, None)?;
+    // A few short words in each direction, each of which is waited for.
+    setsockopt(&fd, sockopt::TcpNoDelay, &true)?;
+    Ok(fd)
+}
+
 /// A UDP socket of this address; `both`: one of all IPv6 addresses takes IPv4 as well. It may broadcast. An
 /// address that this machine does not have yet (it may come with the network) is bound all the same: `true`.
 ///

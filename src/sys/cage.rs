@@ -20,10 +20,23 @@ pub struct Cage {
     pub notices: Notices,
     /// /dev/null, for descriptors 0 to 2.
     pub null: OwnedFd,
-    /// The empty root.
+    /// The empty directory that becomes its root.
     pub root: PathBuf,
     /// The monitor's user.
     pub uid: Uid,
     /// And group.
     pub gid: Gid,
+    /// What else it may reach.
+    pub reach: Reach,
+}
+
+/// What the jail may reach beside what it is left.
+#[derive(Debug, Default)]
+pub struct Reach {
+    /// The only directory that its root shows: that of NUT's drivers.
+    pub shown: Option<PathBuf>,
+    /// The groups that it needs there; never 0.
+    pub groups: Vec<Gid>,
+    /// TCP ports that it may connect to.
+    pub ports: Vec<u16>,
 }

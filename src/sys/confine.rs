@@ -7,7 +7,7 @@ use std::path::Path;
 
 use caps::{CapSet, CapsHashSet};
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    ABI, Access, AccessFs, AccessNet, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetStatus, Scope,
 };
 use nix::sys::prctl;
@@ -21,6 +21,8 @@ use crate::sys::{at, raw};
 pub const NOBODY: u32 = 65534;
 /// Enough for any of our processes that runs on.
 pub const MEMORY: u64 = 16 << 20;
+/// So many descriptors may always be had; a process that makes none is kept from it by its list.
+const LEAST_FILES: u64 = 16;
 /// Landlock is pinned to what was tested: a later ABI may come to govern something that we use.
 const LANDLOCK: ABI = ABI::V6;
 /// The same as a number.
@@ -36,8 +38,14 @@ pub struct Walls<'a> {
     pub root: Option<&'a Path>,
     /// Its user: shared with nobody, never 0.
     pub uid: Uid,
-    /// Its only group.
+    /// Its group.
     pub gid: Gid,
+    /// More groups; never 0.
+    pub groups: &'a [Gid],
+    /// TCP ports that it may connect to.
+    pub ports: &'a [u16],
+    /// Descriptors that it will have beside those that it keeps.
+    pub spare: u64,
     /// The largest file that it can write, in bytes.
     pub file_size: u64,
     /// The most memory that it can write to, in bytes.
@@ -46,13 +54,31 @@ pub struct Walls<'a> {
     pub scoped: bool,
 }
 
+impl<'a> Walls<'a> {
+    /// No more than any process of ours needs.
+    pub fn new(keep: &'a [RawFd], uid: Uid, gid: Gid) -> Walls<'a> {
+        Walls {
+            keep,
+            root: None,
+            uid,
+            gid,
+            groups: &[],
+            ports: &[],
+            spare: 0,
+            file_size: 0,
+            memory: MEMORY,
+            scoped: true,
+        }
+    }
+}
+
 /// Closes, chroots, drops, and checks. Returns how much of Landlock this kernel enforces.
 ///
 /// # Errors
 /// The step that failed and why; the process must end.
 pub fn confine(walls: &Walls<'_>) -> Result<RulesetStatus, String> {
-    strip(walls, 16)?;
-    let status = landlock(walls.scoped)?;
+    strip(walls)?;
+    let status = landlock(walls)?;
     verify(walls)?;
     Ok(status)
 }
@@ -67,10 +93,10 @@ pub fn to_resolve(file_size: u64) -> Result<(), String> {
     let keep = [0, 1, 2];
     let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
     // Stacks, and what the C library's plug-ins take.
-    let walls =
-        Walls { keep: &keep, root: None, uid, gid, file_size, memory: 4 * MEMORY, scoped: true };
     // A socket and a file or two for each thread.
-    strip(&walls, 128)?;
+    let (spare, memory) = (125, 4 * MEMORY);
+    let walls = Walls { spare, file_size, memory, ..Walls::new(&keep, uid, gid) };
+    strip(&walls)?;
     let reads = AccessFs::Execute | AccessFs::ReadFile | AccessFs::ReadDir;
     let root = PathFd::new("/").map_err(|error| format!("Landlock: {error}"))?;
     Ruleset::default()
@@ -84,15 +110,15 @@ pub fn to_resolve(file_size: u64) -> Result<(), String> {
     verify(&walls)
 }
 
-/// All but Landlock; `files`: the most descriptors, if that is more than it keeps.
-fn strip(walls: &Walls<'_>, files: u64) -> Result<(), String> {
+/// All but Landlock.
+fn strip(walls: &Walls<'_>) -> Result<(), String> {
     raw::close_all_but(walls.keep).map_err(at("close_range"))?;
     if let Some(root) = walls.root {
         unistd::chdir(root).map_err(at("chdir"))?;
         unistd::chroot(".").map_err(at("chroot"))?;
     }
     unistd::chdir("/").map_err(at("chdir /"))?;
-    unistd::setgroups(&[]).map_err(at("setgroups"))?;
+    unistd::setgroups(walls.groups).map_err(at("setgroups"))?;
     // Before the uid changes: afterwards the kernel refuses it.
     drop_bounding()?;
     unistd::setresgid(walls.gid, walls.gid, walls.gid).map_err(at("setresgid"))?;
@@ -100,7 +126,7 @@ fn strip(walls: &Walls<'_>, files: u64) -> Result<(), String> {
     drop_held()?;
     prctl::set_no_new_privs().map_err(at("no_new_privs"))?;
     prctl::set_dumpable(false).map_err(at("not dumpable"))?;
-    limit(walls, files)
+    limit(walls)
 }
 
 /// Leaves a command of root's no right, but standard input and output and these descriptors.
@@ -109,16 +135,8 @@ fn strip(walls: &Walls<'_>, files: u64) -> Result<(), String> {
 /// As [`confine`].
 pub fn to_nobody(more: &[RawFd]) -> Result<(), String> {
     let keep: Vec<RawFd> = [0, 1, 2].iter().chain(more).copied().collect();
-    confine(&Walls {
-        keep: &keep,
-        root: None,
-        uid: Uid::from_raw(NOBODY),
-        gid: Gid::from_raw(NOBODY),
-        file_size: u64::MAX,
-        memory: MEMORY,
-        scoped: true,
-    })
-    .map(drop)
+    let nobody = Walls::new(&keep, Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    confine(&Walls { file_size: u64::MAX, ..nobody }).map(drop)
 }
 
 /// Empties the bounding set, so that no exec brings a capability back.
@@ -140,10 +158,11 @@ pub fn drop_held() -> Result<(), String> {
     Ok(())
 }
 
-fn limit(walls: &Walls<'_>, files: u64) -> Result<(), String> {
+fn limit(walls: &Walls<'_>) -> Result<(), String> {
     let highest = walls.keep.iter().copied().max().unwrap_or(2);
     // poll() refuses more descriptors than this limit, so never 0.
-    let files = u64::try_from(highest).unwrap_or(0).saturating_add(1).max(files);
+    let files = u64::try_from(highest).unwrap_or(0).saturating_add(1);
+    let files = files.saturating_add(walls.spare).max(LEAST_FILES);
     let limits = [
         (Resource::RLIMIT_CORE, 0),
         (Resource::RLIMIT_FSIZE, walls.file_size),
@@ -158,14 +177,21 @@ fn limit(walls: &Walls<'_>, files: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// Denies every file and TCP right that Landlock knows, and with `scoped` signals and abstract sockets
-/// to others; as much of it as this kernel has.
-fn landlock(scoped: bool) -> Result<RulesetStatus, String> {
+/// Denies every file and TCP right that Landlock knows but connecting to the ports, and with `scoped` signals and
+/// abstract sockets to others; as much of it as this kernel has.
+fn landlock(walls: &Walls<'_>) -> Result<RulesetStatus, String> {
     let mut rules = deny_all()?;
-    if scoped {
+    if walls.scoped {
         rules = rules.scope(Scope::from_all(LANDLOCK)).map_err(unlocked)?;
     }
-    let status = rules.create().and_then(landlock::RulesetCreated::restrict_self);
+    let ports = walls
+        .ports
+        .iter()
+        .map(|port| Ok::<_, landlock::RulesetError>(NetPort::new(*port, AccessNet::ConnectTcp)));
+    let status = rules
+        .create()
+        .and_then(|rules| rules.add_rules(ports))
+        .and_then(landlock::RulesetCreated::restrict_self);
     Ok(status.map_err(unlocked)?.ruleset)
 }
 
@@ -209,7 +235,9 @@ fn verify(walls: &Walls<'_>) -> Result<(), String> {
     if walls.root.is_some() && (root.st_uid != 0 || root.st_mode & 0o222 != 0) {
         return Err("the root directory is not root's, or can be written to".to_owned());
     }
-    if !unistd::getgroups().map_err(step)?.is_empty() {
+    let mut groups = unistd::getgroups().map_err(step)?;
+    groups.retain(|group| !walls.groups.contains(group));
+    if !groups.is_empty() || walls.groups.contains(&Gid::from_raw(0)) {
         return Err("supplementary groups are left".to_owned());
     }
     let sets = [

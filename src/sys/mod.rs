@@ -8,6 +8,7 @@ pub mod confine;
 pub mod filter;
 pub mod process;
 pub mod raw;
+pub mod room;
 pub mod text;
 pub mod tty;
 pub mod udp;

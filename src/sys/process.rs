@@ -1,6 +1,6 @@
 //! What every process of ours does at its start.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -80,6 +80,11 @@ pub fn read_some(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> nix::Result<Option<us
         Err(Errno::EAGAIN | Errno::EINTR) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Closes a descriptor in one call: dropping it makes another in a debug build, which the lists do not have.
+pub fn close(fd: OwnedFd) {
+    let _ = nix::unistd::close(fd);
 }
 
 /// Makes a call until the kernel has what it lacked, for who has nobody to report a failure to.

@@ -88,15 +88,33 @@ pub fn accept(listener: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// The same under another number: this one, or the lowest free one above it.
+/// Ends a connection, or the try to make one: the socket can be connected anew.
 ///
 /// # Errors
-/// EINVAL, EMFILE: there is no such number.
-pub fn duplicate_above(fd: BorrowedFd<'_>, number: RawFd) -> nix::Result<OwnedFd> {
-    use nix::fcntl::{FcntlArg, fcntl};
-    let fd = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(number))?;
-    // SAFETY: it was just made, and nobody else knows its number.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+/// EBADF, ENOTSOCK.
+pub fn disconnect(socket: BorrowedFd<'_>) -> nix::Result<()> {
+    let nowhere = libc::sockaddr { sa_family: 0, sa_data: [0; 14] };
+    let length = libc::socklen_t::try_from(size_of_val(&nowhere)).unwrap_or(0);
+    // SAFETY: the kernel reads an address of this length, whose family, AF_UNSPEC, means none.
+    let done = unsafe { libc::connect(socket.as_raw_fd(), &raw const nowhere, length) };
+    nix::errno::Errno::result(done).map(drop)
+}
+
+/// How many names a file or directory has; 0: it was removed. By the call that takes nothing but a descriptor: the
+/// library's takes a path as well, which no list of calls can look at.
+///
+/// # Errors
+/// EBADF.
+pub fn links(fd: BorrowedFd<'_>) -> nix::Result<u64> {
+    let mut stat = core::mem::MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: on 64-bit machines the kernel's structure is the library's; zeroes are a value of it.
+    let (done, stat) = unsafe {
+        let done = libc::syscall(libc::SYS_fstat, fd.as_raw_fd(), stat.as_mut_ptr());
+        (done, stat.assume_init())
+    };
+    nix::errno::Errno::result(done)?;
+    #[allow(clippy::useless_conversion)] // A narrower number on some machines.
+    Ok(u64::from(stat.st_nlink))
 }
 
 /// Closes a descriptor whose owner is never used again nor dropped, because the process goes on in a

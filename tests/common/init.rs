@@ -321,7 +321,12 @@ impl SysvInit {
     /// Writes a configuration for the port, quick to settle, with numbers for users, and with `more`, which
     /// may say one of these otherwise; its path inside. All else is as by default, in a /run of its own.
     pub fn config(&self, more: &str) -> String {
-        let mut text = format!("watch {INSIDE}/ups\nfail cts 0\nlow dcd 1\nsense dsr 1\n{more}\n");
+        self.config_of(&format!("watch {INSIDE}/ups\nfail cts 0\nlow dcd 1\nsense dsr 1\n{more}\n"))
+    }
+
+    /// As [`SysvInit::config`], for whatever these lines watch; the rest are defaults, which need not fit it.
+    pub fn config_of(&self, more: &str) -> String {
+        let mut text = String::new();
         let quick = "settle 100ms\ndebounce 0ms\nlow-after 0ms\nuser 64001\nnotifier-user 64002\n\
                      history-file /run/rig/history\n";
         for line in quick.lines() {
@@ -331,8 +336,11 @@ impl SysvInit {
                 text.push('\n');
             }
         }
+        text.push_str(more);
         // Whole or not there: a respawned daemon waits for it.
         let new = self.rig.setup().write("upsentry.conf.new", &text);
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        fs::set_permissions(&new, mode).expect("its mode");
         fs::rename(new, self.path("upsentry.conf")).expect("the configuration");
         format!("{INSIDE}/upsentry.conf")
     }

@@ -13,8 +13,11 @@ pub fn lists() -> [(&'static str, Vec<c_long>); 5] {
         log: 14,
         news: 17,
         status: Some(18),
-        clients: vec![3],
+        pool: vec![3],
         udp: vec![19],
+        shown: Some(20),
+        tcp: vec![21],
+        tls: true,
     };
     let one = || vec![3];
     let parent = notifier::Fds {
@@ -49,6 +52,7 @@ pub fn call_name(number: c_long) -> String {
         (libc::SYS_clone, "clone"),
         (libc::SYS_clone3, "clone3"),
         (libc::SYS_close, "close"),
+        (libc::SYS_connect, "connect"),
         (libc::SYS_exit_group, "exit_group"),
         (libc::SYS_fcntl, "fcntl"),
         (libc::SYS_fstat, "fstat"),
@@ -78,6 +82,7 @@ pub fn call_name(number: c_long) -> String {
         (libc::SYS_set_robust_list, "set_robust_list"),
         (libc::SYS_shutdown, "shutdown"),
         (libc::SYS_sigaltstack, "sigaltstack"),
+        (libc::SYS_socket, "socket"),
         (libc::SYS_wait4, "wait4"),
         (libc::SYS_write, "write"),
     ];

@@ -11,6 +11,9 @@ pub mod lists;
 pub mod machine;
 pub mod memory;
 pub mod net;
+pub mod nut;
+pub mod nut_cert;
+pub mod nut_fake;
 pub mod sim;
 
 use std::fs::OpenOptions;

@@ -163,16 +163,8 @@ fn landlock_alone_refuses_too() {
         if !closed {
             return Ok(());
         }
-        confine(&Walls {
-            keep: &keep,
-            root: Some(&ground.empty),
-            uid: Uid::from_raw(USERS[0]),
-            gid: Gid::from_raw(USERS[0]),
-            file_size: 0,
-            memory: MEMORY,
-            scoped: true,
-        })
-        .map(drop)
+        let own = Walls::new(&keep, Uid::from_raw(USERS[0]), Gid::from_raw(USERS[0]));
+        confine(&Walls { root: Some(&ground.empty), ..own }).map(drop)
     };
     let open = Outcome::Returned(0);
     assert_eq!(make(&ways, &|| walls(false)), [open, open, open]);

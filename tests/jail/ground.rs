@@ -98,7 +98,7 @@ impl Ground {
     pub(crate) fn serving_fds(&self) -> jail::Fds {
         jail::Fds {
             status: Some(self.listener.as_raw_fd()),
-            clients: vec![self.clients.0.as_raw_fd(), self.clients.1.as_raw_fd()],
+            pool: vec![self.clients.0.as_raw_fd(), self.clients.1.as_raw_fd()],
             ..self.jail_fds()
         }
     }
@@ -147,16 +147,9 @@ impl Ground {
     /// The same walls as the daemon's (compared by `the_evil_process_is_confined_as_the_real_one`), but no
     /// descriptor is closed: the list has to deny each by itself.
     pub(crate) fn walls(&self, user: u32, file_size: u64) -> Result<(), String> {
-        confine(&Walls {
-            keep: &self.all(),
-            root: Some(&self.empty),
-            uid: Uid::from_raw(user),
-            gid: Gid::from_raw(user),
-            file_size,
-            memory: MEMORY,
-            scoped: true,
-        })
-        .map(drop)
+        let keep = self.all();
+        let own = Walls::new(&keep, Uid::from_raw(user), Gid::from_raw(user));
+        confine(&Walls { root: Some(&self.empty), file_size, ..own }).map(drop)
     }
 }
 

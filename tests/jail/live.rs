@@ -206,7 +206,7 @@ fn expected(name: &str, pids: &std::collections::BTreeMap<&str, u32>) -> Vec<Bpf
             let udp = sockets(&["udp", "udp6"]);
             let free = (3..).filter(|fd| !monitor.contains_key(fd)).take(4);
             let clients = free.filter(|_| status.is_some()).collect();
-            let fds = jail::Fds { status, clients, udp, ..fds };
+            let fds = jail::Fds { status, pool: clients, udp, ..fds };
             let warden = descriptors(pids["upsentry-warden"]);
             let of_warden = |what: &str| {
                 let is = |target: &str| target.contains(what) || socket_kind(target) == Some(what);
@@ -242,7 +242,7 @@ fn the_lists_are_the_reviewed_ones() {
         shutdown: vec![22],
         ..Default::default()
     };
-    let serving = jail::Fds { status: Some(50), clients: vec![3, 4, 5, 6], ..fds.clone() };
+    let serving = jail::Fds { status: Some(50), pool: vec![3, 4, 5, 6], ..fds.clone() };
     let speaking = jail::Fds { udp: vec![60, 61], ..serving.clone() };
     let speaker = notifier::Fds { pread: vec![62], ..parent.clone() };
     let lists = [

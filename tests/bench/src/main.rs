@@ -6,6 +6,7 @@
 #[path = "../../structure/count.rs"]
 mod count;
 mod datagrams;
+mod driver;
 #[path = "../../common/event.rs"]
 #[allow(dead_code)]
 mod event;
@@ -57,8 +58,9 @@ reading of the lines is one more here than on a real port, because the simulator
 (1) Without blanks, comments and tests: all of src/notifier that runs before the drop, the hand, finding and
 opening the configuration (a child without rights reads it). Listed in tests/structure/count.rs.";
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     ("latency", measure::latency),
+    ("driver", driver::rows),
     ("rest", measure::at_rest),
     ("datagrams", datagrams::rows),
     ("fleet", fleet::rows),
@@ -66,6 +68,13 @@ const PARTS: [Part; 5] = [
 ];
 
 fn main() -> ExitCode {
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    if let [word, socket, fifo] = words.as_slice() {
+        if word == driver::LOOP {
+            driver::bare(socket.as_ref(), fifo.as_ref());
+            return ExitCode::SUCCESS;
+        }
+    }
     if std::env::var_os("UPSIM").is_none() {
         // The rig would have cargo build one; the release build of it lies here.
         let own = std::env::current_exe().expect("our own path");

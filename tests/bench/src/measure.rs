@@ -23,11 +23,17 @@ const SAMPLES: u32 = 7;
 const STATE: &str = "/dev/shm/upsentry-bench.state";
 
 fn configure(setup: &Setup, more: &str) -> PathBuf {
+    let port = setup.tty("a");
+    let watch = format!("watch {}\nmodel power99\nsettle 300ms\n{more}", port.display());
+    configure_with(setup, &watch)
+}
+
+/// With these lines, which say what is watched.
+pub(crate) fn configure_with(setup: &Setup, watch: &str) -> PathBuf {
     let path = |name| setup.path(name).display().to_string();
     let text = format!(
-        "watch {}\nmodel power99\nsettle 300ms\nvia initctl\ninitctl {}\nchroot {}\nstate-file {}\n\
-         pid-file {}\nhistory-file {}\nstatus-socket none\nuser 64998\nnotifier-user 64999\n{more}",
-        path("a"),
+        "via initctl\ninitctl {}\nchroot {}\nstate-file {}\npid-file {}\nhistory-file {}\n\
+         status-socket none\nuser 64998\nnotifier-user 64999\n{watch}",
         path("initctl"),
         path("empty"),
         STATE,

@@ -128,7 +128,7 @@ pub(crate) fn run(kit: &Kit, steps: &Steps, children: RawFd) -> ! {
 
 /// In the order of the daemon's: the warden's walls and list, then the monitor's own list, unless `early`.
 fn confine_as_monitor(kit: &Kit, children: RawFd, early: bool) -> Result<(), String> {
-    let Cage { events, log, link, notices, null, root, uid, gid } = &kit.cage;
+    let Cage { events, log, link, notices, null, root, uid, gid, .. } = &kit.cage;
     let fds = Fds {
         ttys: kit.ttys.iter().map(AsRawFd::as_raw_fd).collect(),
         poke: kit.poke.as_raw_fd(),
@@ -144,15 +144,8 @@ fn confine_as_monitor(kit: &Kit, children: RawFd, early: bool) -> Result<(), Str
     let standard = nix::unistd::dup2_stdin(null).and_then(|()| nix::unistd::dup2_stdout(null));
     standard.and_then(|()| nix::unistd::dup2_stderr(null)).map_err(|error| error.to_string())?;
     let keep = [0, 1, 2, fds.poke, fds.events, fds.log, fds.news].into_iter().chain(fds.ttys);
-    confine::confine(&Walls {
-        keep: &keep.collect::<Vec<RawFd>>(),
-        root: Some(root),
-        uid: *uid,
-        gid: *gid,
-        file_size: 0,
-        memory: MEMORY,
-        scoped: true,
-    })?;
+    let keep: Vec<RawFd> = keep.collect();
+    confine::confine(&Walls { root: Some(root), ..Walls::new(&keep, *uid, *gid) })?;
     seccomp::install(&warden)?;
     confine::no_more_processes()?;
     if early { Ok(()) } else { seccomp::install(&monitor) }

@@ -34,7 +34,7 @@ use upsentry::ipc::orders::{DEAD, GO, GO_IN_OUTAGE, KILL, READY};
 use upsentry::monitor::{self, About, Line, Plan, power};
 use upsentry::notifier::Jail;
 use upsentry::sys::board::Notices;
-use upsentry::sys::cage::Cage;
+use upsentry::sys::cage::{Cage, Reach};
 use upsentry::sys::{process, raw};
 
 use crate::attack::{self, Kit, Steps};
@@ -192,7 +192,9 @@ fn start_real(config: &Config, jail: Jail) -> Result<(Kit, OwnedFd), String> {
             news: cage.notices.news.try_clone().map_err(wrong)?,
         },
         root,
-        ..cage
+        reach: Reach::default(),
+        uid: cage.uid,
+        gid: cage.gid,
     };
     if raw::fork().map_err(|error| error.to_string())?.is_child() {
         let lines = config.ups.iter().zip(ttys).map(|(ups, tty)| Line {
@@ -206,6 +208,8 @@ fn start_real(config: &Config, jail: Jail) -> Result<(Kit, OwnedFd), String> {
             first: config.ups.first().map_or(String::new(), |ups| ups.name.clone()),
             lines: lines.collect(),
             distant: Vec::new(),
+            fed: Vec::new(),
+            together: monitor::Together { need: config.need, host_sync: config.host_sync },
             network: None,
             cage: inner,
         })

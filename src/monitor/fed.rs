@@ -1,0 +1,273 @@
+//! One UPS that NUT watches: what its driver or a server of NUT's says, through the same delays as a line's status.
+
+use core::fmt;
+use core::time::Duration;
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::AtomicU64;
+
+use nix::poll::PollFlags;
+
+use crate::config::wiring::Status;
+use crate::fleet::master;
+use crate::ipc::frame::Kind;
+use crate::ipc::legal::Power;
+use crate::monitor::Fed;
+use crate::monitor::lines::status_words;
+use crate::monitor::local::Local;
+use crate::monitor::power::Ups;
+use crate::monitor::sync::Primary;
+use crate::monitor::told::Told;
+use crate::monitor::upstream::Upstream;
+use crate::monitor::voice::Voice;
+use crate::nut::flags::{Flags, Seen, Verdict, judge};
+use crate::nut::known::{Known, lost_at};
+use crate::nut::values::Values;
+
+/// Reads of one connection in a turn.
+const READS: usize = 8;
+/// Bytes of one read.
+const ROOM: usize = 2048;
+
+/// A connection to a driver or a server. Nothing of it waits.
+pub(super) trait Connection {
+    /// Connects where it is time to, and sends what there is to send.
+    fn attend(&mut self, now: Duration);
+    /// What has come, so many bytes of it; 0: nothing for now. A connection that has ended is let go.
+    fn receive(&mut self, now: Duration, buffer: &mut [u8]) -> usize;
+    /// Takes a part of it, up to a change of the status; how much.
+    fn take(&mut self, now: Duration, bytes: &[u8]) -> usize;
+    /// What is known.
+    fn known(&self) -> Known;
+    /// By NUT's names.
+    fn values(&self) -> &Values;
+    /// What it is polled for.
+    fn poll(&self) -> Option<(BorrowedFd<'_>, PollFlags)>;
+    /// When there is something to do although nothing came.
+    fn next(&self, now: Duration) -> Option<Duration>;
+    /// Why there is no fresh status.
+    fn trouble(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+/// Either kind.
+#[derive(Debug)]
+pub(super) enum Link<'a> {
+    Driver(Local<'a>),
+    Server(Box<Upstream<'a>>),
+}
+
+impl Link<'_> {
+    fn of(&self) -> &dyn Connection {
+        match self {
+            Link::Driver(driver) => driver,
+            Link::Server(server) => server.as_ref(),
+        }
+    }
+
+    fn of_mut(&mut self) -> &mut dyn Connection {
+        match self {
+            Link::Driver(driver) => driver,
+            Link::Server(server) => server.as_mut(),
+        }
+    }
+}
+
+/// A UPS in the jail that NUT watches.
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
+    plan: &'a Fed,
+    link: Link<'a>,
+    told: Told<'a>,
+    /// What the last status came to.
+    verdict: Verdict,
+    /// The status that was last looked at.
+    seen: Option<Seen>,
+    /// By NUT's names, as slaves hear of it.
+    variables: [(&'static str, &'static str); 1],
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn new(
+        plan: &'a Fed,
+        link: Link<'a>,
+        memory: [Option<&'static AtomicU64>; 2],
+        now: Duration,
+    ) -> Asked<'a> {
+        let told = Told::new(&plan.name, plan.feeds, plan.settings, memory, now);
+        let variables = [("ups.status", "")];
+        Asked { plan, link, told, verdict: Verdict::default(), seen: None, variables }
+    }
+
+    /// Takes what has come, says what follows from each change of it and from the time that passed, and asks.
+    pub(super) fn look(&mut self, now: Duration, voice: &mut Voice<'_>) {
+        self.link.of_mut().attend(now);
+        let mut buffer = [0; ROOM];
+        for _ in 0..READS {
+            let length = self.link.of_mut().receive(now, &mut buffer);
+            let mut rest = buffer.get(..length).unwrap_or_default();
+            if rest.is_empty() {
+                break;
+            }
+            while !rest.is_empty() {
+                let taken = self.link.of_mut().take(now, rest).max(1);
+                rest = rest.get(taken..).unwrap_or_default();
+                self.step(now, voice);
+            }
+        }
+        self.link.of_mut().attend(now);
+        self.step(now, voice);
+    }
+
+    /// Says what follows from what is known now.
+    pub(super) fn step(&mut self, now: Duration, voice: &mut Voice<'_>) {
+        let status = self.status(now);
+        let said = self.told.follow(now, status, false, voice.may_speak(now));
+        self.told.say(said, false, voice, |kind| Reason { asked: self, kind, now });
+        self.variables = [("ups.status", status_words(self.told.ups.reported()))];
+        self.notice(voice);
+    }
+
+    /// When to look again if nothing comes.
+    pub(super) fn next(&self, now: Duration) -> Option<Duration> {
+        let lost = self.lost_at().filter(|at| *at > now);
+        let link = self.link.of().next(now).map(|at| at.max(now));
+        [self.told.ups.next(now), lost, link].into_iter().flatten().min()
+    }
+
+    /// What it is polled for.
+    pub(super) fn poll(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
+        self.link.of().poll()
+    }
+
+    /// The parent knows it to be on mains.
+    pub(super) fn on_mains(&self) -> bool {
+        self.told.on_mains()
+    }
+
+    /// The machine for its times.
+    pub(super) fn ups(&self) -> &Ups {
+        &self.told.ups
+    }
+
+    /// The same, to hold it back.
+    pub(super) fn ups_mut(&mut self) -> &mut Ups {
+        &mut self.told.ups
+    }
+
+    /// It cannot be found any more, whatever is started.
+    pub(super) fn gone(&self) -> bool {
+        matches!(&self.link, Link::Driver(driver) if driver.gone())
+    }
+
+    /// What has come of being primary there; `None`: this machine is not.
+    pub(super) fn primary(&self) -> Option<Primary> {
+        match &self.link {
+            Link::Server(server) if self.plan.is_primary() => Some(server.primary()),
+            _ => None,
+        }
+    }
+
+    /// As a primary: sets FSD.
+    pub(super) fn force(&mut self, now: Duration) {
+        if let (Link::Server(server), true) = (&mut self.link, self.plan.is_primary()) {
+            server.force(now);
+        }
+    }
+
+    /// How old what is known is; `None`: nothing is.
+    pub(super) fn age(&self, now: Duration) -> Option<Duration> {
+        let at = self.link.of().known().trusted_at?;
+        Some(now.saturating_sub(at))
+    }
+
+    /// By NUT's names.
+    pub(super) fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.link.of().values().iter()
+    }
+
+    /// As slaves hear of it.
+    pub(super) fn seen(&self, now: Duration) -> master::Seen<'_> {
+        master::Seen {
+            name: &self.plan.name,
+            power: self.told.ups.reported(),
+            lost: self.told.ups.is_lost(),
+            spent: self.told.ups.spent(now),
+            variables: &self.variables,
+        }
+    }
+
+    /// What is known is believed until then.
+    fn lost_at(&self) -> Option<Duration> {
+        let battery = matches!(self.verdict.power, Some(Power::Battery | Power::Low));
+        lost_at(&self.link.of().known(), self.plan.deadtime, battery)
+    }
+
+    /// What is known is worth this; `None`: nothing is known yet.
+    fn status(&mut self, now: Duration) -> Option<Status> {
+        let known = self.link.of().known();
+        let seen = known.seen?;
+        let verdict = judge(seen, self.plan.treat, self.verdict.line);
+        self.verdict = verdict;
+        if verdict.lost || self.lost_at().is_none_or(|at| now >= at) {
+            return Some(Status::Lost);
+        }
+        Some(match verdict.power? {
+            Power::Mains => Status::Mains,
+            Power::Battery => Status::Battery,
+            Power::Low => Status::Low,
+        })
+    }
+
+    /// What a status says beside the power is for people.
+    fn notice(&mut self, voice: &Voice<'_>) {
+        let seen = self.link.of().known().seen;
+        if notable(seen) != notable(self.seen) {
+            let name = &self.plan.name;
+            let alarm = self.link.of().values().get("ups.alarm").unwrap_or_default();
+            let (open, close) = if alarm.is_empty() { ("", "") } else { (" (", ")") };
+            if let Some(seen) = seen {
+                voice.log(5, format_args!("{name}: status {seen}{open}{alarm}{close}"));
+            }
+        }
+        self.seen = seen;
+    }
+}
+
+/// What a status says beside what becomes an event.
+fn notable(seen: Option<Seen>) -> Flags {
+    let Some(seen) = seen else { return Flags::NONE };
+    let usual = Flags::OL.with(Flags::OB).with(Flags::CHRG).with(Flags::DISCHRG);
+    let usual = if seen.on_battery() { usual.with(Flags::LB) } else { usual };
+    seen.flags.without(usual)
+}
+
+/// Why an event is told, for the log.
+struct Reason<'a> {
+    asked: &'a Asked<'a>,
+    kind: Kind,
+    now: Duration,
+}
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Asked { plan, link, told, .. } = self.asked;
+        let source = &plan.source;
+        let whole = |time: Duration| Duration::from_secs(time.as_secs());
+        let known = link.of().known();
+        let fresh = self.asked.lost_at().is_some_and(|at| self.now < at);
+        match (known.seen, self.asked.age(self.now)) {
+            (Some(seen), _) if fresh => write!(f, "{source} says {seen}")?,
+            (_, Some(age)) => {
+                write!(f, "nothing fresh of {source} for {:?}: ", whole(age))?;
+                link.of().trouble(f)?;
+            }
+            (_, None) => {
+                write!(f, "nothing of {source} yet: ")?;
+                link.of().trouble(f)?;
+            }
+        }
+        if matches!(self.kind, Kind::Low | Kind::Shutdown) {
+            write!(f, ", {:?} on battery", whole(told.ups.spent(self.now)))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,150 @@
+//! `watch nut+tls://…`: upsd's STARTTLS, and whom it is believed.
+
+use crate::common::nut::{Nut, PASSWORD, Process, need_nut};
+use crate::common::nut_cert::Certificate;
+use crate::rig::Daemon;
+use crate::{alone, started, told_all};
+use std::time::Duration;
+
+const HANDSHAKE: &str = "SSL handshake done successfully";
+
+struct Served {
+    nut: Nut,
+    certificate: Certificate,
+    _driver: Process,
+    upsd: Process,
+}
+
+/// upsd with a certificate. It is not asked for anything: that upsd has spoken TLS is then our doing.
+fn served() -> Served {
+    let nut = Nut::new(&["dummy"]);
+    let certificate = nut.secure();
+    let driver = nut.driver("dummy");
+    let upsd = nut.upsd();
+    upsd.says("Connected to UPS [dummy]");
+    Served { nut, certificate, _driver: driver, upsd }
+}
+
+fn trusting(nut: &Nut, trust: &str) -> Daemon {
+    let lines = format!("watch nut+tls://{}\npassword {PASSWORD}\n{trust}\n", nut.address("dummy"));
+    started(&alone("", &lines), nut)
+}
+
+/// It is seen, over TLS, and an outage is told.
+fn works(trust: impl Fn(&Certificate) -> String) {
+    if !need_nut() {
+        return;
+    }
+    let served = served();
+    let mut daemon = trusting(&served.nut, &trust(&served.certificate));
+    daemon.says("ups: on mains");
+    served.upsd.says(HANDSHAKE);
+    served.upsd.says("logged into UPS [dummy] (SSL)");
+    served.nut.set("dummy", "OB");
+    daemon.told(1, "powerfail");
+    served.nut.set("dummy", "OL");
+    daemon.told(2, "powerok");
+}
+
+/// It is not seen, and no password was sent.
+fn refused(trust: impl Fn(&Certificate) -> String, said: &str) {
+    if !need_nut() {
+        return;
+    }
+    let served = served();
+    let mut daemon = trusting(&served.nut, &trust(&served.certificate));
+    daemon.says("contact lost");
+    daemon.says(said);
+    daemon.tells_nothing(Duration::from_secs(2));
+    assert!(!daemon.rig.stderr().contains("on mains"), "{}", daemon.rig.stderr());
+    let log = served.upsd.log();
+    assert!(!log.contains("logged into") && !log.contains(HANDSHAKE), "{log}");
+}
+
+fn another() -> Certificate {
+    let dir = std::env::temp_dir().join(format!(
+        "upsnut-cert-{}-{:?}",
+        std::process::id(),
+        std::thread::current().id()
+    ));
+    Certificate::new(&dir)
+}
+
+#[test]
+fn a_certificate_from_the_file_is_believed() {
+    works(|certificate| format!("ca-file {}", certificate.pem().display()));
+}
+
+#[test]
+fn a_pinned_key_is_believed() {
+    works(|certificate| format!("tls-pin {}", certificate.pin()));
+}
+
+#[test]
+fn both_together_are_believed() {
+    works(|certificate| {
+        format!("ca-file {}\ntls-pin {}", certificate.pem().display(), certificate.pin())
+    });
+}
+
+#[test]
+fn another_certificate_is_refused() {
+    if !need_nut() {
+        return;
+    }
+    let other = another();
+    refused(|_| format!("ca-file {}", other.pem().display()), "ca-file");
+    other.remove();
+}
+
+#[test]
+fn another_key_is_refused() {
+    refused(|_| format!("tls-pin {}", "5a".repeat(32)), "tls-pin");
+}
+
+/// The right name, from somebody who has made a certificate for it.
+#[test]
+fn the_right_certificate_with_another_pin_is_refused() {
+    let pin = "0".repeat(64);
+    refused(
+        |certificate| format!("ca-file {}\ntls-pin {pin}", certificate.pem().display()),
+        "tls-pin",
+    );
+}
+
+/// What upsd says without a certificate, or somebody in between for it: no password goes out in clear.
+#[test]
+fn a_server_without_tls_is_refused() {
+    if !need_nut() {
+        return;
+    }
+    let nut = Nut::new(&["dummy"]);
+    let _driver = nut.driver("dummy");
+    let upsd = nut.upsd();
+    nut.wait_status("dummy", "OL");
+    let mut daemon = trusting(&nut, &format!("tls-pin {}", "5a".repeat(32)));
+    daemon.says("contact lost");
+    daemon.says("STARTTLS");
+    daemon.tells_nothing(Duration::from_secs(2));
+    assert!(!upsd.log().contains("logged into"), "{}", upsd.log());
+    assert!(!daemon.rig.stderr().contains("on mains"), "{}", daemon.rig.stderr());
+}
+
+/// A restart of upsd, with the same key: contact comes back.
+#[test]
+fn it_comes_back_over_tls() {
+    if !need_nut() {
+        return;
+    }
+    let mut served = served();
+    let trust = format!("ca-file {}", served.certificate.pem().display());
+    let mut daemon = trusting(&served.nut, &trust);
+    daemon.says("ups: on mains");
+    served.upsd.kill();
+    daemon.says("ups: contact lost");
+    let upsd = served.nut.upsd();
+    daemon.says("ups: contact restored");
+    upsd.says(HANDSHAKE);
+    served.nut.set("dummy", "OB");
+    told_all(&mut daemon, &["powerfail"]);
+}
