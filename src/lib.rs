@@ -11,6 +11,7 @@
 //! | [`fleet`] | what master and slaves say to each other; pure | `ipc` |
 //! | [`history`] | the history file's lines; pure | `ipc` |
 //! | [`status`] | `upsentry status`: what the jail says of itself, and the client | `ipc`, `config`, `sys` |
+//! | [`nut`] | NUT's drivers and servers; pure | `ipc` |
 //! | [`ipc`] | both sides of the pipe; pure | nothing of ours |
 //! | [`sysvinit`] | init's formats; pure | nothing of ours |
 //! | [`sys`] | the only `unsafe` code, and confinement | nothing of ours |
@@ -21,6 +22,7 @@ pub mod history;
 pub mod ipc;
 pub mod monitor;
 pub mod notifier;
+pub mod nut;
 pub mod status;
 pub mod sys;
 pub mod sysvinit;

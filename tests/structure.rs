@@ -10,12 +10,13 @@ use std::fs;
 use std::path::Path;
 
 /// Who may name whom; `main.rs` and `lib.rs` stand above all.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("config", &["config", "fleet"]),
     ("fleet", &["fleet", "ipc"]),
     ("history", &["history", "ipc"]),
     ("ipc", &["ipc"]),
     ("status", &["status", "ipc", "config", "sys"]),
+    ("nut", &["nut", "ipc"]),
     ("sysvinit", &["sysvinit"]),
     ("sys", &["sys"]),
     ("monitor", &["monitor", "ipc", "config", "fleet", "sys", "status"]),
