@@ -316,7 +316,7 @@ fn test(config: &Config) -> Result<u8, String> {
         lines.push(Line { name: ups.name.clone(), tty: Some(tty), settings });
     }
     if lines.is_empty() {
-        return Err("test: no line is watched here, only other machines".to_owned());
+        return Err("test: no line is watched here, only what others tell of".to_owned());
     }
     process::remember_id();
     confine_test(&lines)?;

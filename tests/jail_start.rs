@@ -348,7 +348,7 @@ fn no_process_goes_on_without_its_list() {
     if !need_root() {
         return;
     }
-    let reader = "the reader of the configuration";
+    let reader = "upsentry: the reader of /";
     for (via, who, uid, said) in [
         ("initctl", "upsentry", 65534, reader),
         ("initctl", "upsentry", 64002, "upsentry: seccomp"),

@@ -40,13 +40,23 @@ pub struct Drivers {
     pub warnings: Vec<String>,
 }
 
-/// Looks for these in the text of ups.conf at `path`; `ours` is the path of our own file.
+/// Looks for these in the text of ups.conf at `path`, with these permission bits; `ours` is the path of our own file.
 ///
 /// # Errors
 /// All that is missing or cannot be used, ready to be shown.
-pub fn find(path: &Path, text: &[u8], ours: &Path, wanted: &[Wanted]) -> Result<Drivers, String> {
+pub fn find(
+    path: &Path,
+    (text, mode): (&[u8], u32),
+    ours: &Path,
+    wanted: &[Wanted],
+) -> Result<Drivers, String> {
     let conf = ups_conf::read(text);
     let (shown, mut wrong) = (path.display(), Vec::new());
+    if mode & 0o002 != 0 {
+        wrong.push(format!(
+            "{shown}: anyone may write this file, and it says what root runs; chmod o-w it"
+        ));
+    }
     let mut drivers = Drivers::default();
     for Wanted { name, line } in wanted {
         let asked = format!("{}:{line}", ours.display());

@@ -34,7 +34,7 @@ pub(super) fn remarks(config: &Config) -> Vec<String> {
     found
 }
 
-/// A row for each directory of drivers' sockets: there is at most one.
+/// Where the drivers' sockets are, and who may connect to them; `None`: no driver is watched.
 pub(super) fn group(config: &Config) -> Option<String> {
     if config.state_path.as_os_str().is_empty() {
         return None;
@@ -44,6 +44,9 @@ pub(super) fn group(config: &Config) -> Option<String> {
         Ok(meta) => meta.gid(),
         Err(_) => return Some(format!("in {path}, which is not there now")),
     };
+    if gid == 0 {
+        return Some(format!("in {path}, of root's group"));
+    }
     let name = users::group_name(gid).ok().flatten();
     let shown = name.map_or_else(|| format!("gid {gid}"), |name| format!("{name} (gid {gid})"));
     Some(format!("in {path}; the monitor gets its group {shown}, and sees no other directory"))

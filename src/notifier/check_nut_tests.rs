@@ -24,7 +24,7 @@ fn a_socket_that_is_not_there_is_a_warning() {
     assert_eq!(remarks(&config), [""; 0]);
     let text = format!("statepath = {}\n[u]\ndriver = dummy-ups\n", room.display());
     let wanted = config.wanted_drivers();
-    let found = find(Path::new("u.conf"), text.as_bytes(), &config.path, &wanted).unwrap();
+    let found = find(Path::new("u.conf"), (text.as_bytes(), 0o640), &config.path, &wanted).unwrap();
     config.take_drivers(found, &|_| false);
     let said = remarks(&config).join("\n");
     assert!(said.starts_with("t.conf:1: warning: ups: "), "{said}");
@@ -41,4 +41,26 @@ fn a_socket_that_is_not_there_is_a_warning() {
     let _listener = UnixListener::bind(&path).unwrap();
     assert!(!remarks(&config).join("\n").contains("dummy-ups-u"));
     std::fs::remove_dir_all(&room).unwrap();
+}
+
+#[test]
+fn the_group_that_the_monitor_gets() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return;
+    }
+    let room =
+        std::env::temp_dir().join(format!("upsentry-check-nut-group-{}", std::process::id()));
+    std::fs::create_dir_all(&room).unwrap();
+    let mut config = parse(Path::new("t.conf"), "watch driver:u\n", Purpose::Run).unwrap();
+    config.state_path.clone_from(&room);
+    // Group 7 has a name everywhere, 64321 nowhere.
+    for (gid, shown) in
+        [(7, "the monitor gets its group lp (gid 7)"), (64321, "its group gid 64321,")]
+    {
+        nix::unistd::chown(&room, None, Some(nix::unistd::Gid::from_raw(gid))).unwrap();
+        let said = group(&config).unwrap();
+        assert!(said.contains(shown), "{said}");
+    }
+    std::fs::remove_dir_all(&room).unwrap();
+    assert!(group(&config).unwrap().contains("not there now"));
 }

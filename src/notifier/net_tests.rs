@@ -76,6 +76,29 @@ fn a_key_file_is_roots_alone_and_32_bytes() {
 }
 
 #[test]
+fn a_ca_file_may_be_read_by_others_and_is_not_interpreted() {
+    if !is_root() {
+        return;
+    }
+    let room = Room::new("ca");
+    let text = format!("watch nut+tls://h/u\nca-file {}\n", room.0.join("ca").display());
+    let ups = parse("t.conf".as_ref(), &text, Purpose::Run).unwrap().ups.remove(0);
+    assert!(trust(&ups).unwrap_err().contains("ca-file /"));
+    for bytes in [0, 5, LARGEST_TRUST] {
+        room.file("ca", &vec![0xff; bytes], 0o644);
+        assert_eq!(trust(&ups).unwrap().unwrap(), vec![0xff; bytes]);
+    }
+    room.file("ca", &vec![0; LARGEST_TRUST + 1], 0o644);
+    assert!(trust(&ups).unwrap_err().ends_with("over 256 KiB"));
+    for mode in [0o664, 0o646] {
+        room.file("ca", b"x", mode);
+        assert!(trust(&ups).unwrap_err().contains("chmod 644"));
+    }
+    let line = parse("t.conf".as_ref(), "watch ttyS0\nmodel power99\n", Purpose::Run).unwrap();
+    assert_eq!(trust(&line.ups[0]), Ok(None));
+}
+
+#[test]
 fn the_status_socket_is_as_it_was_asked_for() {
     if !is_root() {
         return;

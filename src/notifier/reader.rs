@@ -47,7 +47,7 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Config, Problem> {
     let faulty = |failure: config::Failure| format!("{failure}\n");
     let (file, mode) = config::open(path).map_err(|failure| Problem::Faulty(faulty(failure)))?;
     let read = |file| config::load_open(path, file, mode, purpose).map_err(faulty);
-    let mut config: Config = apart(file, read)?;
+    let mut config: Config = apart(path, file, read)?;
     if purpose != Purpose::Test {
         find_drivers(&mut config, purpose)?;
     }
@@ -60,9 +60,10 @@ fn find_drivers(config: &mut Config, purpose: Purpose) -> Result<(), Problem> {
     if wanted.is_empty() {
         return Ok(());
     }
-    let read = |file| drivers::find(path, &text(file)?, &config.path, &wanted);
     let found = match config::open_plain(path) {
-        Ok((file, _)) => apart(file, read),
+        Ok((file, mode)) => apart(path, file, |file| {
+            drivers::find(path, (&text(path, file)?, mode), &config.path, &wanted)
+        }),
         // `check` may be run by anybody.
         Err(error) if error.kind() == PermissionDenied && !Uid::effective().is_root() => {
             config.without_drivers(&error.to_string());
@@ -80,12 +81,12 @@ fn find_drivers(config: &mut Config, purpose: Purpose) -> Result<(), Problem> {
 }
 
 /// All of a file, which is not large.
-pub(super) fn text(file: File) -> Result<Vec<u8>, String> {
+pub(super) fn text(path: &Path, file: File) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     match file.take(LARGEST_TEXT + 1).read_to_end(&mut bytes) {
         Ok(_) if bytes.len() as u64 <= LARGEST_TEXT => Ok(bytes),
-        Ok(_) => Err("a file over 1 MiB".to_owned()),
-        Err(error) => Err(error.to_string()),
+        Ok(_) => Err(format!("{}: over 1 MiB", path.display())),
+        Err(error) => Err(format!("{}: {error}", path.display())),
     }
 }
 
@@ -94,13 +95,15 @@ pub(super) fn text(file: File) -> Result<Vec<u8>, String> {
 /// # Errors
 /// What is wrong with the file, or with the child.
 pub(super) fn apart<T: Serialize + DeserializeOwned>(
+    path: &Path,
     file: File,
     read: impl FnOnce(File) -> Result<T, String>,
 ) -> Result<T, Problem> {
     if !Uid::effective().is_root() {
         return read(file).map_err(Problem::Faulty);
     }
-    let failed = |error: nix::Error| Problem::Failed(format!("reading a file apart: {error}"));
+    let said = |why: &str| Problem::Failed(format!("the reader of {}: {why}", path.display()));
+    let failed = |error: nix::Error| said(error.desc());
     let (ours, theirs) = pipe2(OFlag::O_CLOEXEC).map_err(failed)?;
     let child = match raw::fork().map_err(failed)? {
         ForkResult::Parent { child } => child,
@@ -117,10 +120,10 @@ pub(super) fn apart<T: Serialize + DeserializeOwned>(
             let result = decode(&bytes);
             bytes.fill(0);
             core::hint::black_box(&bytes);
-            result.ok_or_else(|| Problem::Failed("the reader of a file gave no result".to_owned()))
+            result.ok_or_else(|| said("gave no result"))
         }
         (true, WaitStatus::Exited(_, FAULTY)) => Err(Problem::Faulty(text(&bytes))),
-        _ => Err(Problem::Failed(format!("reading a file apart: {status:?}: {}", text(&bytes)))),
+        _ => Err(said(&format!("failed ({status:?}): {}", text(&bytes)))),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The two users of their own that our processes run as. A child without rights reads the files that say so.
 
 use std::fs::File;
+use std::path::Path;
 
 use nix::unistd::Gid;
 use serde::{Serialize, de::DeserializeOwned};
@@ -42,6 +43,7 @@ fn ask<T: Serialize + DeserializeOwned>(
     find: impl FnOnce(&[u8]) -> Result<T, String>,
 ) -> Result<T, String> {
     let file = File::open(path).map_err(|error| format!("{path}: {error}"))?;
-    let found = apart(file, |file| find(&text(file)?));
+    let path = Path::new(path);
+    let found = apart(path, file, |file| find(&text(path, file)?));
     found.map_err(|(Problem::Faulty(why) | Problem::Failed(why))| why)
 }

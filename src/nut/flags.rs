@@ -145,7 +145,7 @@ pub const TABLE: [Row; 18] = [
         "load fed past the UPS",
         [
             "shown; `flag bypass` gives it a meaning",
-            "a notification; from 2.8.1 on a shutdown if contact is lost meanwhile",
+            "a notification; after 2.8.0 a shutdown if contact is lost meanwhile",
             "a lost network is no reason to halt a machine that has mains",
         ],
     ),
@@ -155,7 +155,7 @@ pub const TABLE: [Row; 18] = [
         "calibrating the runtime",
         [
             "never low, so never a shutdown, unless FSD",
-            "the same; from 2.8.1 on a shutdown if contact is lost meanwhile",
+            "the same; after 2.8.0 a shutdown if contact is lost meanwhile",
             "loss on battery is judged after `deadtime` in any case",
         ],
     ),
@@ -165,7 +165,7 @@ pub const TABLE: [Row; 18] = [
         "output off",
         [
             "shown; `flag off` gives it a meaning",
-            "from 2.8.1 on a shutdown after 30 s of it, at once if contact is lost meanwhile",
+            "after 2.8.0 a shutdown after 30 s of it, at once if contact is lost meanwhile",
             "who reads this has power from somewhere",
         ],
     ),
@@ -173,7 +173,11 @@ pub const TABLE: [Row; 18] = [
         Flags::OVER,
         "OVER",
         "overload",
-        ["shown", "a notification, from 2.8.3 on; a shutdown with lost contact if asked for", ""],
+        [
+            "shown",
+            "a notification, from 2.8.3 on; a shutdown with lost contact if OVERDURATION asks for it",
+            "",
+        ],
     ),
     row(Flags::TRIM, "TRIM", "lowers the voltage", NOTED),
     row(Flags::BOOST, "BOOST", "raises the voltage", NOTED),
@@ -194,7 +198,7 @@ pub const TABLE: [Row; 18] = [
         "an alarm; text in `ups.alarm`",
         [
             "shown; `flag alarm` gives it a meaning",
-            "a notification; from 2.8.3 on a shutdown if contact is lost meanwhile",
+            "a notification; after 2.8.0 a shutdown if contact is lost meanwhile",
             "drivers raise it for a worn battery too",
         ],
     ),

@@ -89,6 +89,7 @@ fn it_logs_in_and_polls() {
     answer(&mut server, s(0), "LOGIN rack", "OK");
     answer(&mut server, s(0), "PRIMARY rack", "ERR UNKNOWN-COMMAND");
     answer(&mut server, s(0), "MASTER rack", "OK MASTER-GRANTED");
+    assert_eq!(server.trouble(), None, "it is an old server, and no more");
     status(&mut server, s(0), "OL CHRG");
     assert_eq!((seen(&server).as_str(), server.known().trusted_at), ("OL CHRG", Some(s(0))));
     answer(&mut server, s(0), "GET VAR rack ups.alarm", "ERR VAR-NOT-SUPPORTED");

@@ -9,7 +9,7 @@ const CONF: &str = "statepath = /var/lib/nut\n[rack]\ndriver = usbhid-ups\nport 
 fn ask(text: &str, names: &[&str]) -> Result<Drivers, String> {
     let wanted = |(name, line): (&&str, usize)| Wanted { name: (*name).to_owned(), line };
     let wanted: Vec<Wanted> = names.iter().zip(3..).map(wanted).collect();
-    find(Path::new("/etc/nut/ups.conf"), text.as_bytes(), Path::new(FILE), &wanted)
+    find(Path::new("/etc/nut/ups.conf"), (text.as_bytes(), 0o640), Path::new(FILE), &wanted)
 }
 
 #[test]

@@ -165,7 +165,7 @@ impl Server {
         let same = |trouble: Trouble| match (trouble.asked, ask) {
             (Ask::Variable(_), Ask::Variable(0))
             | (Ask::User | Ask::Password, Ask::Login)
-            | (Ask::Master, Ask::Primary) => true,
+            | (Ask::Primary | Ask::Master, Ask::Primary | Ask::Master) => true,
             (one, other) => one == other,
         };
         if self.trouble.is_some_and(same) {

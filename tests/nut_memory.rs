@@ -1,0 +1,102 @@
+//! The clients of NUT run in a jail whose filter has no call for more memory, and what they read is sent by others.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(unsafe_code, reason = "an allocator that counts")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use upsentry::nut::Secret;
+use upsentry::nut::driver::{self, Driver};
+use upsentry::nut::flags::{Treat, judge};
+use upsentry::nut::server::{self, Server};
+
+/// Counts what each thread asks for.
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+thread_local! {
+    static ASKED: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: it is the system's, and a counter that allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // At a thread's end there is no counter any more.
+        let _ = ASKED.try_with(|asked| asked.set(asked.get() + 1));
+        // SAFETY: as the caller promised.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promised.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+fn seeds() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/nut_lines");
+    let files = fs::read_dir(folder).expect("the seeds");
+    files.map(|file| fs::read(file.unwrap().path()).unwrap()).collect()
+}
+
+/// Lines of all the seeds, to each client in each setting, connected anew now and then.
+///
+/// Seen to fail with a `String` made in `Driver::set`, and with one in `Server::ask`.
+#[test]
+fn nothing_is_allocated_after_the_start() {
+    let seeds = seeds();
+    let wanted = vec!["ups.id".to_owned()];
+    let deadtime = Duration::from_secs(15);
+    let mut driver = Driver::new(&driver::Settings { deadtime, wanted: wanted.clone() });
+    let settings = |starttls| server::Settings {
+        user: Some("mon".to_owned()),
+        password: Some(Secret::new("p w".to_owned())),
+        ups: "ups".to_owned(),
+        primary: true,
+        starttls,
+        poll: Duration::from_secs(5),
+        deadtime,
+        wanted: wanted.clone(),
+    };
+    let mut servers = [Server::new(settings(false)), Server::new(settings(true))];
+    let (mut now, mut believed, mut sent) = (Duration::ZERO, 0_u32, 0_usize);
+    let mut shown = judge(driver.known().seen.unwrap_or_default(), Treat::default(), None);
+    let before = ASKED.get();
+    for seed in seeds.iter().cycle().take(2_000) {
+        now += Duration::from_secs(1);
+        let text = &seed[2..];
+        driver.disconnected(now);
+        let _ = driver.dial(now);
+        driver.connected(now);
+        let mut rest = text;
+        while !rest.is_empty() {
+            rest = &rest[driver.receive(now, rest)..];
+            sent += driver.output(now).map_or(0, <[u8]>::len);
+            believed += u32::from(driver.is_trusted());
+        }
+        for server in &mut servers {
+            server.disconnected(now);
+            let _ = server.dial(now);
+            server.connected(now);
+            server.force(now);
+            for line in text.split_inclusive(|byte| *byte == b'\n') {
+                sent += server.output().len();
+                server.sent(usize::MAX);
+                let _ = server.receive(now, line);
+                if server.take_tls() {
+                    server.secured(now);
+                }
+                server.tick(now);
+                believed += u32::from(server.is_trusted());
+            }
+        }
+        shown = judge(driver.known().seen.unwrap_or_default(), Treat::default(), shown.line);
+    }
+    assert_eq!(ASKED.get() - before, 0);
+    assert!(believed > 2_000 && sent > 100_000, "{believed} {sent} {shown:?}");
+}
