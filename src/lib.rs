@@ -9,6 +9,7 @@
 //! | [`monitor`] | in the jail: the warden and the monitor | `ipc`, `config`, `status`, `sys` |
 //! | [`config`] | before the fork | `fleet`, `nut` |
 //! | [`fleet`] | what master and slaves say to each other; pure | `ipc` |
+//! | [`import`] | other programs' configurations in our words; pure | `config`, `nut` |
 //! | [`history`] | the history file's lines; pure | `ipc` |
 //! | [`nut`] | the words, files and sockets of Network UPS Tools; pure | `ipc` |
 //! | [`status`] | `upsentry status`: what the jail says of itself, and the client | `ipc`, `config`, `sys` |
@@ -19,6 +20,7 @@
 pub mod config;
 pub mod fleet;
 pub mod history;
+pub mod import;
 pub mod ipc;
 pub mod monitor;
 pub mod notifier;

@@ -12,9 +12,10 @@ use lexopt::prelude::{Long, Short, Value};
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, Uid, getppid};
 use upsentry::config::{self, Config, Purpose, cables};
+use upsentry::import::Source;
 use upsentry::monitor::{self, Line, power};
 use upsentry::notifier::reader::{self, Problem};
-use upsentry::notifier::{self, Mode, check, keygen, kill, past, port, resolver};
+use upsentry::notifier::{self, Mode, check, import, keygen, kill, past, port, resolver};
 use upsentry::status::check::UNKNOWN;
 use upsentry::status::command;
 use upsentry::sys::confine;
@@ -39,6 +40,9 @@ Commands:
   check         what upsentry would do, as whom, via what, and what is doubtful
   models        the known cables
   keygen [FILE] a new key for a master and its slaves (default /etc/upsentry.key)
+  import-upsmon, import-apcupsd, import-ups-conf [FILE]
+                what that program's FILE (default: where it keeps it) says, as an upsentry.conf, and
+                a remark on each line of it that has no equivalent
 
 Options:
   -c FILE       configuration (default /etc/upsentry.conf, else /etc/powstatd.conf)
@@ -64,6 +68,7 @@ enum Command {
     History,
     Status,
     Keygen,
+    Import(Source),
     Help,
     Version,
 }
@@ -72,7 +77,8 @@ enum Command {
 struct Arguments {
     command: Command,
     file: Option<PathBuf>,
-    key: Option<PathBuf>,
+    /// Of a key, or to import.
+    named: Option<PathBuf>,
     foreground: bool,
     log: Option<bool>,
     json: bool,
@@ -104,6 +110,7 @@ fn main() -> ExitCode {
         Command::Status => status(&arguments),
         Command::Models => print(cables::list().trim_end()),
         Command::Keygen => keygen(&arguments),
+        Command::Import(source) => import(source, &arguments),
         command => with_config(command, &arguments),
     };
     if status != 0 && arguments.command == Command::Run {
@@ -122,7 +129,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
     let mut arguments = Arguments {
         command: Command::Run,
         file: None,
-        key: None,
+        named: None,
         foreground: false,
         log: None,
         json: false,
@@ -161,8 +168,11 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
             Short('V') | Long("version") => Command::Version,
             Short('t') => Command::Test,
             Short('k') => Command::Kill,
-            Value(word) if arguments.command == Command::Keygen && arguments.key.is_none() => {
-                arguments.key = Some(word.into());
+            Value(word)
+                if matches!(arguments.command, Command::Keygen | Command::Import(_))
+                    && arguments.named.is_none() =>
+            {
+                arguments.named = Some(word.into());
                 continue;
             }
             Value(ref word) => named_command(word).ok_or_else(|| argument.unexpected())??,
@@ -191,7 +201,7 @@ fn named_command(word: &std::ffi::OsStr) -> Option<Result<Command, lexopt::Error
         later @ "rules" => {
             return Some(Err(format!("{later}: not yet in this version").into()));
         }
-        _ => return None,
+        word => Command::Import(Source::ALL.into_iter().find(|source| source.command() == word)?),
     }))
 }
 
@@ -231,9 +241,26 @@ fn status(arguments: &Arguments) -> u8 {
 }
 
 fn keygen(arguments: &Arguments) -> u8 {
-    let path = arguments.key.as_deref().unwrap_or(Path::new("/etc/upsentry.key"));
+    let path = arguments.named.as_deref().unwrap_or(Path::new("/etc/upsentry.key"));
     match keygen::make(path) {
         Ok(text) => print(&text),
+        Err(error) => {
+            complain(format_args!("upsentry: {error}"));
+            1
+        }
+    }
+}
+
+fn import(source: Source, arguments: &Arguments) -> u8 {
+    let path = arguments.named.as_deref().unwrap_or(Path::new(source.path()));
+    match import::make(source, path) {
+        Ok((text, refused)) => {
+            print(text.trim_end());
+            for error in &refused {
+                complain(format_args!("upsentry: {}: {error}", source.command()));
+            }
+            u8::from(!refused.is_empty())
+        }
         Err(error) => {
             complain(format_args!("upsentry: {error}"));
             1

@@ -10,17 +10,18 @@ use std::fs;
 use std::path::Path;
 
 /// Who may name whom; `main.rs` and `lib.rs` stand above all.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("config", &["config", "fleet", "nut"]),
     ("fleet", &["fleet", "ipc"]),
     ("history", &["history", "ipc"]),
+    ("import", &["import", "config", "nut"]),
     ("ipc", &["ipc"]),
     ("nut", &["nut", "ipc"]),
     ("status", &["status", "ipc", "config", "sys"]),
     ("sysvinit", &["sysvinit"]),
     ("sys", &["sys"]),
     ("monitor", &["monitor", "ipc", "config", "fleet", "nut", "sys", "status"]),
-    ("notifier", &["notifier", "ipc", "sysvinit", "config", "fleet", "history", "sys"]),
+    ("notifier", &["notifier", "ipc", "sysvinit", "config", "fleet", "history", "import", "sys"]),
 ];
 
 fn top() -> &'static Path {

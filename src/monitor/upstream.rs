@@ -257,6 +257,10 @@ impl Connection for Upstream<'_> {
         [patience, self.server.next(now)].into_iter().flatten().min()
     }
 
+    fn refusal(&self) -> Option<Trouble> {
+        self.server.trouble()
+    }
+
     fn trouble(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(Trouble { asked, token }) = self.server.trouble() {
             return write!(f, "{} was answered {}: {}", asked.name(), token.name, token.means);

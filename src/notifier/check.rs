@@ -11,7 +11,7 @@ use crate::config::{self, Action, Config, UserSpec, Via, Watch};
 use crate::notifier::doubts::doubts;
 use crate::notifier::names;
 use crate::notifier::via::{self, Init, Route};
-use crate::notifier::{check_nut, open, users};
+use crate::notifier::{check_nut, open, rivals, users};
 use crate::sysvinit::inittab;
 
 /// More names that do not resolve are only counted.
@@ -58,6 +58,8 @@ pub fn report(config: &Config) -> Report {
     }
     devices(&mut remarks, config);
     remarks.extend(check_nut::remarks(config));
+    let rivals = rivals::warnings(&rivals::rivals(), init.systemd);
+    remarks.extend(rivals.iter().map(|rival| format!("{path}: warning: {rival}")));
     let links = links(&mut remarks, config);
     let root = if config.chroot.exists() { open::check_root(&config.chroot) } else { Ok(()) };
     if let Err(error) = root {
