@@ -52,6 +52,11 @@ fn said(rig: &Rig, words: &str) {
 
 /// A slave of `master.example`, with these /etc/hosts and resolv.conf.
 fn start(hosts: &str, resolv: &str, more: &str) -> Rig {
+    watching("master.example", hosts, resolv, more)
+}
+
+/// The same, watching something else.
+fn watching(what: &str, hosts: &str, resolv: &str, more: &str) -> Rig {
     let setup = Setup::new();
     setup.write("hosts", hosts);
     setup.write("resolv.conf", resolv);
@@ -61,7 +66,7 @@ fn start(hosts: &str, resolv: &str, more: &str) -> Rig {
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("its mode");
     let path = |name: &str| setup.path(name).display().to_string();
     let config = format!(
-        "watch master.example\nkey-file {}\ndeadtime 2s\nvia initctl\ninitctl {}\nstate-file {}\npid-file {}\n\
+        "watch {what}\nkey-file {}\ndeadtime 2s\nvia initctl\ninitctl {}\nstate-file {}\npid-file {}\n\
          history-file {}\nchroot {}\nstatus-socket none\nuser 64003\nnotifier-user 64004\n{more}",
         path("key"),
         path("initctl"),
@@ -98,6 +103,28 @@ fn a_master_that_is_not_found_is_lost_until_it_is() {
     fs::write(rig.setup().path("hosts"), "127.0.0.1 localhost\n127.0.0.7 master.example\n")
         .unwrap();
     said(&rig, "ups: master.example is found");
+    until(&rig, "the whole start", || (rig.stderr().matches("ready: ").count() == 2).then_some(()));
+    let left = ours(&rig);
+    assert!(left.iter().all(|(name, _, uid)| *uid != 0 && name != "upsentry-wait"), "{left:?}");
+    assert!(rig.inits().is_empty(), "nobody was on battery");
+    assert_eq!(rig.stop(), Some(0));
+}
+
+/// A server of NUT's, which nobody speaks to before its name is known; no key and no UDP port is needed for it.
+#[test]
+fn a_server_of_nut_s_is_found_like_a_master() {
+    if !need_root() {
+        return;
+    }
+    let nowhere = "nameserver 127.0.0.1\n";
+    let mut rig = watching("nut://ups.example:3999/rack", "127.0.0.1 localhost\n", nowhere, "");
+    said(
+        &rig,
+        "ups: nut://ups.example:3999/rack: the name does not resolve now; it counts as lost",
+    );
+    said(&rig, "ready: 0 of 1 UPS on mains");
+    fs::write(rig.setup().path("hosts"), "127.0.0.1 localhost\n127.0.0.7 ups.example\n").unwrap();
+    said(&rig, "ups: nut://ups.example:3999/rack is found");
     until(&rig, "the whole start", || (rig.stderr().matches("ready: ").count() == 2).then_some(()));
     let left = ours(&rig);
     assert!(left.iter().all(|(name, _, uid)| *uid != 0 && name != "upsentry-wait"), "{left:?}");
