@@ -13,6 +13,7 @@
 //! | [`history`] | the history file's lines; pure | `ipc` |
 //! | [`nut`] | the words, files and sockets of Network UPS Tools; pure | `ipc` |
 //! | [`status`] | `upsentry status`: what the jail says of itself, and the client | `ipc`, `config`, `sys` |
+//! | [`nut`] | NUT's drivers and servers; pure | `ipc` |
 //! | [`ipc`] | both sides of the pipe; pure | nothing of ours |
 //! | [`sysvinit`] | init's formats; pure | nothing of ours |
 //! | [`sys`] | the only `unsafe` code, and confinement | nothing of ours |

@@ -299,7 +299,11 @@ fn with_config(command: Command, arguments: &Arguments) -> u8 {
         Command::History => {
             past::show(&config.history_file, arguments.json).map(|text| print(&text))
         }
-        Command::Kill => kill::run(&config),
+        Command::Kill => {
+            // Of ups.conf: why a driver may not be found.
+            config.warnings.iter().for_each(|warning| complain(format_args!("{warning}")));
+            kill::run(&config)
+        }
         _ => daemon(&mut config, arguments),
     };
     done.unwrap_or_else(|message| {

@@ -105,6 +105,7 @@ fn a_section_that_is_not_there_is_an_error() {
     // `-k` goes on to others, and this one is not cut.
     let (_, remarks, code) = room.run(&["-k"], 0);
     assert_eq!(code, Some(1), "{remarks}");
+    assert!(remarks.starts_with("ROOM/ups.conf: warning: no [rakc]"), "{remarks}");
     assert!(remarks.contains("its driver's program was not found"), "{remarks}");
 }
 

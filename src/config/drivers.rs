@@ -11,6 +11,8 @@ use crate::nut::ups_conf::{self, Section, UpsConf};
 
 /// More names, or warnings, are only counted.
 const MOST_SHOWN: usize = 16;
+/// The end of every list of errors.
+const NOTHING: &str = "; nothing was started";
 /// Where distributions and NUT itself put drivers.
 const HOMES: [&str; 4] = ["/lib/nut", "/usr/lib/nut", "/usr/libexec/nut", "/usr/local/ups/bin"];
 /// Where the jail sees the drivers' sockets.
@@ -83,7 +85,7 @@ pub fn find(
     }
     if !wrong.is_empty() {
         let plural = if wrong.len() == 1 { "" } else { "s" };
-        wrong.push(format!("{} error{plural}; nothing was started", wrong.len()));
+        wrong.push(format!("{} error{plural}{NOTHING}", wrong.len()));
         return Err(printable(&wrong.join("\n")));
     }
     let warnings = conf.warnings.iter().take(MOST_SHOWN);
@@ -169,10 +171,10 @@ impl Config {
         self.warnings.extend(drivers.warnings);
     }
 
-    /// Goes on without ups.conf.
+    /// Goes on without ups.conf; `why`: what would have been said of it, had it stopped the start.
     pub fn without_drivers(&mut self, why: &str) {
-        let path = self.ups_conf.display();
-        self.warnings.push(format!("{path}: warning: {why}; the drivers' sockets are found by it"));
+        let lines = why.lines().filter(|line| !line.ends_with(NOTHING));
+        self.warnings.extend(lines.map(|line| line.replacen(": ", ": warning: ", 1)));
     }
 }
 
@@ -180,7 +182,7 @@ impl Config {
 #[must_use]
 pub fn unreadable(path: &Path, error: &std::io::Error) -> String {
     format!(
-        "{}: {error}; the drivers' sockets are found by it (`ups-conf PATH' names another)\n1 error; nothing was started",
+        "{}: {error}; the drivers' sockets are found by it (`ups-conf PATH' names another)\n1 error{NOTHING}",
         path.display()
     )
 }

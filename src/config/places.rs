@@ -93,6 +93,9 @@ impl Ups {
     pub fn away(&self) -> String {
         let lost = match self.watch {
             Watch::Line(_) => "no such device now; it counts as lost",
+            Watch::Driver(_) => {
+                "the directory of NUT's drivers is not there now; it counts as lost"
+            }
             _ => "the name does not resolve now; it counts as lost",
         };
         format!("{}: {}: {lost}", self.name, self.watch)

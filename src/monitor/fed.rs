@@ -21,6 +21,7 @@ use crate::monitor::upstream::Upstream;
 use crate::monitor::voice::Voice;
 use crate::nut::flags::{Flags, Seen, Verdict, judge};
 use crate::nut::known::{Known, lost_at};
+use crate::nut::server::Trouble;
 use crate::nut::values::Values;
 
 /// Reads of one connection in a turn.
@@ -44,6 +45,8 @@ pub(super) trait Connection {
     fn poll(&self) -> Option<(BorrowedFd<'_>, PollFlags)>;
     /// When there is something to do although nothing came.
     fn next(&self, now: Duration) -> Option<Duration>;
+    /// What a server refused, until it does not any more.
+    fn refusal(&self) -> Option<Trouble>;
     /// Why there is no fresh status.
     fn trouble(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
@@ -79,8 +82,9 @@ pub(super) struct Asked<'a> {
     told: Told<'a>,
     /// What the last status came to.
     verdict: Verdict,
-    /// The status that was last looked at.
+    /// The status and the refusal that were last looked at.
     seen: Option<Seen>,
+    refusal: Option<Trouble>,
     /// By NUT's names, as slaves hear of it.
     variables: [(&'static str, &'static str); 1],
 }
@@ -94,7 +98,15 @@ impl<'a> Asked<'a> {
     ) -> Asked<'a> {
         let told = Told::new(&plan.name, plan.feeds, plan.settings, memory, now);
         let variables = [("ups.status", "")];
-        Asked { plan, link, told, verdict: Verdict::default(), seen: None, variables }
+        Asked {
+            plan,
+            link,
+            told,
+            verdict: Verdict::default(),
+            seen: None,
+            refusal: None,
+            variables,
+        }
     }
 
     /// Takes what has come, says what follows from each change of it and from the time that passed, and asks.
@@ -229,6 +241,13 @@ impl<'a> Asked<'a> {
             }
         }
         self.seen = seen;
+        let refusal = self.link.of().refusal();
+        if let Some(Trouble { asked, token }) = refusal.filter(|_| refusal != self.refusal) {
+            let (name, source) = (&self.plan.name, &self.plan.source);
+            let (asked, answer, means) = (asked.name(), token.name, token.means);
+            voice.log(4, format_args!("{name}: {source} answers {asked} with {answer}: {means}"));
+        }
+        self.refusal = refusal;
     }
 }
 

@@ -132,8 +132,16 @@ pub fn servers(list: Allow, fds: &Fds) -> Allow {
         &fds.tcp,
         &[],
     );
-    // The keys of a session.
-    if fds.tls { list.any(SYS_getrandom) } else { list }
+    if fds.tls { secured(list) } else { list }
+}
+
+/// What TLS needs, beside `list`.
+pub fn secured(list: Allow) -> Allow {
+    list
+        // The keys of a session.
+        .any(SYS_getrandom)
+        // The library's heap, which RLIMIT_DATA bounds.
+        .any(SYS_brk)
 }
 
 /// The warden: what a monitor may do, because its children inherit this list; forking and killing; and

@@ -11,6 +11,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, soc
 use crate::monitor::fed::Connection;
 use crate::nut::driver::{Driver, Settings};
 use crate::nut::known::Known;
+use crate::nut::server::Trouble;
 use crate::nut::values::Values;
 use crate::sys::{process, raw};
 
@@ -115,6 +116,10 @@ impl Connection for Local<'_> {
 
     fn next(&self, now: Duration) -> Option<Duration> {
         self.driver.next(now)
+    }
+
+    fn refusal(&self) -> Option<Trouble> {
+        None
     }
 
     fn trouble(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

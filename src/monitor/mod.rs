@@ -29,7 +29,7 @@ use crate::fleet::master::Listed;
 use crate::fleet::seal::Keyring;
 use crate::nut::flags::Treat;
 use crate::nut::server;
-use crate::nut::tls::TlsConfig;
+use crate::nut::tls::{TlsConfig, Trust};
 use crate::sys::cage::Cage;
 use crate::sys::udp::Udp;
 
@@ -139,6 +139,19 @@ impl Fed {
     /// It is asked under TLS.
     pub fn secured(&self) -> bool {
         matches!(&self.asked, Source::Server(upsd) if upsd.tls.is_some())
+    }
+
+    /// Makes of the `ca-file` what the server must be; in the jail.
+    ///
+    /// # Errors
+    /// It holds no certificate that can be used; what to do.
+    fn trust(&mut self) -> Result<(), String> {
+        let Source::Server(upsd) = &mut self.asked else { return Ok(()) };
+        let Some(secured) = &mut upsd.tls else { return Ok(()) };
+        let made = secured.anchors.take().map_or(Ok(Trust::default()), |pem| Trust::from_pem(&pem));
+        let made = made.and_then(|trust| TlsConfig::new(&Trust { pin: secured.pin, ..trust }));
+        secured.made = Some(made.map_err(|error| format!("{}: {error}", self.name))?);
+        Ok(())
     }
 
     /// This machine is a primary of the server's.

@@ -21,6 +21,8 @@ use crate::sys::raw;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of one read under TLS.
 const ROOM: usize = 2048;
+/// More than what so much can hold: one record ends in it, at most, and some short ones.
+const RECORD: usize = (16 << 10) + ROOM;
 
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,13 +54,16 @@ pub(super) struct Upstream<'a> {
     server: Server,
     stage: Stage,
     tls: Option<Tls>,
+    /// What came under TLS and is not taken yet; at most [`RECORD`] bytes, which it has from the start.
+    plain: Vec<u8>,
     ended: Ended,
 }
 
 impl<'a> Upstream<'a> {
     pub(super) fn new(plan: &'a Upsd) -> Upstream<'a> {
         let server = Server::new(plan.settings.clone());
-        Upstream { plan, server, stage: Stage::Away, tls: None, ended: Ended::Never }
+        let plain = Vec::with_capacity(if plan.tls.is_some() { RECORD } else { 0 });
+        Upstream { plan, server, stage: Stage::Away, tls: None, plain, ended: Ended::Never }
     }
 
     /// As a primary: whoever is logged in shall go down.
@@ -115,6 +120,7 @@ impl<'a> Upstream<'a> {
             let _ = raw::disconnect(socket.as_fd());
         }
         (self.stage, self.tls, self.ended) = (Stage::Away, None, ended);
+        self.plain.clear();
         self.server.disconnected(now);
     }
 
@@ -129,46 +135,47 @@ impl<'a> Upstream<'a> {
         }
     }
 
-    /// What has come, under TLS.
-    fn open(&mut self, now: Duration, socket: &OwnedFd, buffer: &mut [u8]) -> usize {
+    /// Reads what has come under TLS into `plain`.
+    fn open(&mut self, now: Duration, socket: &OwnedFd) {
         let mut sealed = [0; ROOM];
-        let mut length = 0;
-        loop {
-            let Some(tls) = &mut self.tls else { return 0 };
-            let secured = tls.handshaking();
-            match tls.receive(sealed.get(..length).unwrap_or_default(), buffer) {
-                Ok(0) => {}
-                Ok(opened) => return opened,
-                Err(error) => {
-                    // It has a right to know why.
-                    self.send(now);
-                    self.leave(now, Ended::Tls(error.to_string()));
-                    return 0;
-                }
+        let length = match nix::unistd::read(socket, &mut sealed) {
+            Ok(0) => return self.leave(now, Ended::ByIt),
+            Ok(length) => length,
+            Err(Errno::EAGAIN | Errno::EINTR) => return,
+            Err(error) => return self.leave(now, Ended::Failed(error)),
+        };
+        let Some(tls) = &mut self.tls else { return };
+        let (shaking, plain) = (tls.handshaking(), &mut self.plain);
+        let mut fits = true;
+        let opened = tls.receive(sealed.get(..length).unwrap_or_default(), |bytes| {
+            fits &= plain.len().saturating_add(bytes.len()) <= RECORD;
+            if fits {
+                plain.extend_from_slice(bytes);
             }
-            if secured && !tls.handshaking() {
-                self.server.secured(now);
+        });
+        let (shaken, closed) = (shaking && !tls.handshaking(), tls.closed());
+        match opened {
+            Ok(()) if !fits => self.leave(now, Ended::Refused(Why::Garbled)),
+            Ok(()) if closed => self.leave(now, Ended::ByIt),
+            Ok(()) if shaken => self.server.secured(now),
+            Ok(()) => {}
+            Err(error) => {
+                // It is told why, as far as it can be.
+                self.send(now);
+                self.leave(now, Ended::Tls(error.to_string()));
             }
-            length = match nix::unistd::read(socket, &mut sealed) {
-                Ok(0) => {
-                    self.leave(now, Ended::ByIt);
-                    return 0;
-                }
-                Ok(length) => length,
-                Err(Errno::EAGAIN | Errno::EINTR) => return 0,
-                Err(error) => {
-                    self.leave(now, Ended::Failed(error));
-                    return 0;
-                }
-            };
         }
     }
 
     /// Sends what there is to send, as far as it can be taken now.
     fn send(&mut self, now: Duration) {
         if let Some(tls) = self.tls.as_mut().filter(|tls| !tls.handshaking()) {
-            let sealed = tls.seal(self.server.output());
-            self.server.sent(sealed);
+            let request = self.server.output();
+            let length = request.len();
+            match tls.seal(request) {
+                Ok(()) => self.server.sent(length),
+                Err(error) => return self.leave(now, Ended::Tls(error.to_string())),
+            }
         }
         let Some((socket, _)) = self.here() else { return };
         loop {
@@ -215,7 +222,15 @@ impl Connection for Upstream<'_> {
     fn receive(&mut self, now: Duration, buffer: &mut [u8]) -> usize {
         let Some((socket, _)) = self.here().filter(|_| self.stage == Stage::Up) else { return 0 };
         if self.tls.is_some() {
-            return self.open(now, socket, buffer);
+            if self.plain.is_empty() {
+                self.open(now, socket);
+            }
+            let length = self.plain.len().min(buffer.len());
+            if let (Some(to), Some(from)) = (buffer.get_mut(..length), self.plain.get(..length)) {
+                to.copy_from_slice(from);
+            }
+            self.plain.drain(..length);
+            return length;
         }
         match nix::unistd::read(socket, buffer) {
             Ok(0) => self.leave(now, Ended::ByIt),
@@ -255,6 +270,10 @@ impl Connection for Upstream<'_> {
             Stage::Away | Stage::Up => None,
         };
         [patience, self.server.next(now)].into_iter().flatten().min()
+    }
+
+    fn refusal(&self) -> Option<Trouble> {
+        self.server.trouble()
     }
 
     fn trouble(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -14,10 +14,10 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid};
 use seccompiler::BpfProgram;
 
-use crate::ipc::orders::{DEAD, EXIT_UNMADE, GO, GO_IN_OUTAGE, KILL, READY};
+use crate::ipc::orders::{DEAD, EXIT_UNCONFINED, EXIT_UNMADE, GO, GO_IN_OUTAGE, KILL, READY};
 use crate::monitor::filter::{self, Fds};
 use crate::monitor::serve::CLIENTS;
-use crate::monitor::{About, Distant, Fed, Line, Network, Plan, Together, run};
+use crate::monitor::{About, Distant, Fed, Line, Network, Plan, Together, run, voice};
 use crate::sys::board::View;
 use crate::sys::cage::{Cage, Reach};
 use crate::sys::confine::{Walls, confine};
@@ -114,11 +114,16 @@ fn enter(plan: Plan) -> Result<Cell, String> {
         core::mem::forget((plan, shown));
         return Err(error);
     }
-    let Plan { first, lines, distant, fed, together, network, status, about, cage } = plan;
+    let Plan { first, lines, distant, mut fed, together, network, status, about, cage } = plan;
     let Cage { events, log, link, notices, null, .. } = cage;
     // Closed with everything else; their owners must not close those numbers again.
     core::mem::forget((null, notices.page));
     let view = View::new(words, notices.news);
+    if let Err(error) = fed.iter_mut().try_for_each(Fed::trust) {
+        // Standard error is gone by now.
+        voice::log(&log, 0, format_args!("{error}"));
+        raw::exit(i32::from(EXIT_UNCONFINED))
+    }
     Ok(Cell {
         first,
         lines,

@@ -106,7 +106,8 @@ fn look(config: &Config, opened: &mut Opened, child: Pid) -> std::io::Result<()>
 impl Opened {
     /// Tries to open the devices that are absent; true: one was there.
     fn try_ports(&mut self, config: &Config, loud: Option<Duration>) -> bool {
-        let mut found = false;
+        let mut found = !self.shown && config.state_path.is_dir();
+        self.shown |= found;
         for (ups, tty) in config.ups.iter().zip(&mut self.ttys).filter(|(_, tty)| tty.is_none()) {
             let Watch::Line(device) = &ups.watch else { continue };
             match port::watch(device, ups.init) {

@@ -1,12 +1,11 @@
-//! Where the log goes: a sink that was opened at the start, never blocks, never opens anything again, and counts
-//! what it had to drop.
+//! Where the log goes: a sink for the `log` crate that was opened at the start, never blocks, never
+//! opens anything again, and counts what it had to drop.
 
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::fs::OpenOptions;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixDatagram;
-use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
@@ -31,26 +30,29 @@ const FACILITY: u8 = 3 << 3;
 /// The longest line that is sent.
 const LONGEST: usize = 512;
 
-/// Where this process and those that it forks log to; empty: nowhere yet.
-static SINK: OnceLock<Sink> = OnceLock::new();
-
-/// Logs at a syslog severity (0..=7).
+/// Logs at a syslog severity (0..=7), which the `log` crate's levels cannot tell apart.
 pub fn say(severity: u8, line: fmt::Arguments<'_>) {
-    pass_on(severity, "upsentry", line);
+    pass_on(severity, "01234567", line);
 }
 
 /// Logs a line that the monitor sent, under a tag of its own: no line of its making looks like ours.
 pub fn quote(severity: u8, line: &[u8]) {
     // The pipe lets only 0x20..=0x7e pass.
     if let Ok(line) = core::str::from_utf8(line) {
-        pass_on(severity, "upsentry-mon", format_args!("{line}"));
+        pass_on(severity, "abcdefgh", format_args!("{line}"));
     }
 }
 
-fn pass_on(severity: u8, tag: &str, line: fmt::Arguments<'_>) {
-    if let Some(sink) = SINK.get().filter(|sink| !sink.write(severity.min(7), tag, line)) {
-        sink.dropped.fetch_add(1, Ordering::Relaxed);
-    }
+fn pass_on(severity: u8, targets: &'static str, line: fmt::Arguments<'_>) {
+    let level = match severity {
+        0..=ERROR => log::Level::Error,
+        WARNING => log::Level::Warn,
+        5 | 6 => log::Level::Info,
+        _ => log::Level::Debug,
+    };
+    let index = usize::from(severity.min(7));
+    let target = targets.get(index..=index).unwrap_or("7");
+    log::log!(target: target, level, "{line}");
 }
 
 #[derive(Debug)]
@@ -73,14 +75,16 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Opens the sink for the rest of the process's life. With `stderr` not, it goes to syslog, else the
-    /// kernel's log, else (neither is there) stderr.
+    /// Opens and registers the sink for the rest of the process's life. With `stderr` not, it goes to
+    /// syslog, else the kernel's log, else (neither is there) stderr.
     pub fn open(stderr: bool) -> &'static Sink {
-        SINK.get_or_init(|| Sink {
-            route: if stderr { Route::Stderr } else { Route::syslog() },
-            dead: AtomicBool::new(false),
-            dropped: AtomicU64::new(0),
-        })
+        let route = if stderr { Route::Stderr } else { Route::syslog() };
+        let sink = Sink { route, dead: AtomicBool::new(false), dropped: AtomicU64::new(0) };
+        let sink: &'static Sink = Box::leak(Box::new(sink));
+        // Fails only if there is one already, which was made here.
+        let _ = log::set_logger(sink);
+        log::set_max_level(log::LevelFilter::Debug);
+        sink
     }
 
     /// The descriptor it writes to, and the one it sends on.
@@ -146,6 +150,28 @@ impl Route {
         }
         Route::Syslog { socket, kmsg }
     }
+}
+
+impl log::Log for Sink {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let (severity, tag) = match (record.target().as_bytes(), record.level()) {
+            ([digit @ b'0'..=b'7'], _) => (digit.saturating_sub(b'0'), "upsentry"),
+            ([letter @ b'a'..=b'h'], _) => (letter.saturating_sub(b'a'), "upsentry-mon"),
+            (_, log::Level::Error) => (ERROR, "upsentry"),
+            (_, log::Level::Warn) => (WARNING, "upsentry"),
+            (_, log::Level::Info) => (6, "upsentry"),
+            _ => (7, "upsentry"),
+        };
+        if !self.write(severity, tag, *record.args()) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn flush(&self) {}
 }
 
 /// A stopped terminal must not stop the daemon. That we cannot even ask is no reason for silence.

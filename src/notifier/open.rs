@@ -42,6 +42,8 @@ pub(super) struct Opened {
     pub(super) users: Users,
     pub(super) ttys: Vec<Option<OwnedFd>>,
     pub(super) set_at: Duration,
+    /// The directory of NUT's drivers is there.
+    pub(super) shown: bool,
     pub(super) net: Net,
     pub(super) fifo: Option<OwnedFd>,
     pub(super) state: StateFile,
@@ -98,6 +100,7 @@ impl Opened {
             users,
             ttys,
             set_at,
+            shown: config.state_path.is_dir(),
             net,
             fifo,
             state,
@@ -150,9 +153,10 @@ impl Opened {
     /// The UPSs that are not there: no device, or no address of their master.
     pub(super) fn absent<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'a Ups> {
         let all = config.ups.iter().zip(self.ttys.iter().zip(&self.net.masters));
-        // A driver's socket may come at any time; the jail looks for that itself.
         let absent = all.filter(|(ups, (tty, found))| match ups.watch {
             Watch::Line(_) => tty.is_none(),
+            // Its socket may come at any time: the jail looks for that itself, once it sees the directory.
+            Watch::Driver(_) => !self.shown,
             _ => ups.watch.host().is_some() && found.is_empty(),
         });
         absent.map(|(ups, _)| ups)

@@ -66,7 +66,7 @@ fn find_drivers(config: &mut Config, purpose: Purpose) -> Result<(), Problem> {
         }),
         // `check` may be run by anybody.
         Err(error) if error.kind() == PermissionDenied && !Uid::effective().is_root() => {
-            config.without_drivers(&error.to_string());
+            config.without_drivers(&drivers::unreadable(&config.ups_conf, &error));
             return Ok(());
         }
         Err(error) => Err(Problem::Faulty(drivers::unreadable(path, &error))),

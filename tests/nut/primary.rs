@@ -42,7 +42,7 @@ fn a_secondary_that_stays_is_waited_for_so_long() {
     let from = Instant::now();
     nut.set("dummy", "OB LB");
     nut.wait_status("dummy", "FSD OB LB");
-    daemon.told(1, "powerfailnow");
+    told_all(&mut daemon, &["powerfail", "powerfailnow"]);
     let took = from.elapsed();
     assert!(took >= Duration::from_secs(4), "{took:?}: {}", daemon.all());
     drop(stays);
@@ -63,9 +63,10 @@ fn a_secondary_that_goes_is_waited_for_no_longer() {
     nut.wait_logins("dummy", 2);
     nut.set("dummy", "OB LB");
     nut.wait_status("dummy", "FSD OB LB");
+    daemon.told(1, "powerfail");
     daemon.tells_nothing(Duration::from_secs(2));
     drop(stays);
-    daemon.told(1, "powerfailnow");
+    told_all(&mut daemon, &["powerfail", "powerfailnow"]);
 }
 
 /// upsd dies while we wait for its clients: nobody can be asked any more, and `host-sync` ends it.
@@ -84,8 +85,7 @@ fn a_server_that_dies_in_the_wait_does_not_hold_us() {
     nut.set("dummy", "OB LB");
     nut.wait_status("dummy", "FSD OB LB");
     upsd.kill();
-    let inits = daemon.rig.wait_inits(1, crate::rig::LONG);
-    assert_eq!(inits[0].name, "powerfailnow", "{}", daemon.all());
+    told_all(&mut daemon, &["powerfail", "powerfailnow"]);
 }
 
 /// Nobody else is there: nothing to wait for.
@@ -101,7 +101,7 @@ fn alone_it_waits_for_nobody() {
     let mut daemon = watching(Source::Server, &nut, "primary\nhost-sync 60s\n");
     nut.wait_logins("dummy", 1);
     nut.set("dummy", "OB LB");
-    daemon.told(1, "powerfailnow");
+    told_all(&mut daemon, &["powerfail", "powerfailnow"]);
     nut.wait_status("dummy", "FSD OB LB");
 }
 
@@ -155,5 +155,5 @@ fn a_primary_that_may_not_set_fsd_shuts_down_alone() {
     let mut daemon = watching(Source::Server, &nut, "primary\nhost-sync 3s\n");
     daemon.says("ACCESS-DENIED");
     nut.set("dummy", "OB LB");
-    daemon.told(1, "powerfailnow");
+    told_all(&mut daemon, &["powerfail", "powerfailnow"]);
 }

@@ -56,7 +56,7 @@ fn refused(trust: impl Fn(&Certificate) -> String, said: &str) {
     daemon.says("contact lost");
     daemon.says(said);
     daemon.tells_nothing(Duration::from_secs(2));
-    assert!(!daemon.rig.stderr().contains("on mains"), "{}", daemon.rig.stderr());
+    assert!(!daemon.rig.stderr().contains("ups: on mains"), "{}", daemon.rig.stderr());
     let log = served.upsd.log();
     assert!(!log.contains("logged into") && !log.contains(HANDSHAKE), "{log}");
 }
@@ -127,7 +127,7 @@ fn a_server_without_tls_is_refused() {
     daemon.says("STARTTLS");
     daemon.tells_nothing(Duration::from_secs(2));
     assert!(!upsd.log().contains("logged into"), "{}", upsd.log());
-    assert!(!daemon.rig.stderr().contains("on mains"), "{}", daemon.rig.stderr());
+    assert!(!daemon.rig.stderr().contains("ups: on mains"), "{}", daemon.rig.stderr());
 }
 
 /// A restart of upsd, with the same key: contact comes back.

@@ -171,3 +171,23 @@ fn upsd_runs_in_the_network_of_another_machine() {
     let seen = rig.run(&format!("test -e {}", nut.state().join("dummy-ups-dummy").display()));
     assert_eq!(seen.status, 0, "{}", rig.story());
 }
+
+/// Where there is an openssl to ask: the pin is what others make of the certificate.
+#[test]
+fn a_pin_is_the_digest_of_the_public_key() {
+    if !need_nut() {
+        return;
+    }
+    let nut = Nut::new(&[]);
+    let certificate = nut.secure();
+    let line = format!(
+        "openssl x509 -in {} -noout -pubkey | openssl pkey -pubin -outform der | openssl dgst -sha256 -r",
+        certificate.pem().display()
+    );
+    let asked = std::process::Command::new("sh").args(["-c", &line]).output().expect("a shell");
+    if !asked.status.success() || asked.stdout.is_empty() {
+        return common::skip("needs openssl");
+    }
+    let said = String::from_utf8_lossy(&asked.stdout).into_owned();
+    assert_eq!(said.split(' ').next(), Some(certificate.pin().as_str()));
+}

@@ -116,3 +116,24 @@ fn who_our_processes_run_as() {
         group(GroupSpec::Name("bad".to_owned())).unwrap_err().contains("groupadd --system bad")
     );
 }
+
+proptest::proptest! {
+    /// Whatever ups.conf says: nothing panics, and what is shown of it can be shown.
+    #[test]
+    fn any_ups_conf_is_survived(
+        text in "(\\[\\PC{0,9}\\]|driver *= *\\PC{0,9}|statepath=\\PC{0,9}|[\\x00-\\x20]|\\PC|\"|#){0,40}",
+    ) {
+        for text in [text.clone(), format!("[u]\ndriver=x\nport=y\n{text}")] {
+            let shown = match ask(&text, &["u"]) {
+                Ok(found) => {
+                    assert!(found.state_path.is_none_or(|path| path.is_absolute()));
+                    let (name, program) = &found.found[0];
+                    assert!(name.eq_ignore_ascii_case("u") && !program.contains('/'));
+                    found.warnings.join("\n")
+                }
+                Err(wrong) => wrong,
+            };
+            assert!(!shown.chars().any(|c| c.is_control() && c != '\n'), "{shown:?}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! TLS to a NUT server: whom to trust, and a connection without I/O.
+//!
+//! A build without the feature `tls` has all of these types, of which [`TlsConfig`] cannot be made.
+
+#[cfg(feature = "tls")]
+mod client;
+#[cfg(feature = "tls")]
+mod verify;
+#[cfg(feature = "tls")]
+pub use client::{Tls, TlsConfig};
+
+#[cfg(not(feature = "tls"))]
+mod absent;
+#[cfg(not(feature = "tls"))]
+pub use absent::{Tls, TlsConfig};
+
+use core::fmt::{self, Display};
+
+use serde::{Deserialize, Serialize};
+
+/// Whether this build has TLS. One without refuses `nut+tls://` as a configuration.
+pub const AVAILABLE: bool = cfg!(feature = "tls");
+/// What is said of a configuration that needs it in a build without.
+pub const ABSENT: &str = "this upsentry was built without TLS (cargo feature `tls`)";
+/// The largest file of certificates, in bytes.
+pub const FILE: usize = 256 << 10;
+/// The most certificates in it.
+pub const CERTIFICATES: usize = 200;
+/// The most bytes that a server may send before the handshake is done. Certificates are most of it: four of the
+/// largest usual kind (RSA, 4096 bits) are 8 KiB. It bounds what a stranger can make us hold.
+pub const HANDSHAKE: usize = 32 << 10;
+/// The most bytes in one [`Tls::seal`].
+pub const SEALED: usize = 1024;
+/// The most bytes that wait to be sent.
+pub const WAITING: usize = 8 << 10;
+/// The most memory that one connection takes from the heap at any moment, in bytes, whatever the server sends
+/// (measured by `tests/nut_tls.rs`, with room to spare). [`crate::nut`] has no hand in how it is reserved.
+pub const HEAP: usize = 2 << 20;
+
+/// Whom a server must be. One of the two is there, or both: then the pin decides alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trust {
+    /// Certificates (DER): of authorities, or the server's own. An authority's server must bear the host's name or
+    /// address and be valid now. A server that shows one of these very certificates is believed whatever names and
+    /// dates it has, because the operator named it: NUT's usual certificate is self-signed, with a CN alone.
+    pub anchors: Vec<Vec<u8>>,
+    /// SHA-256 of the public key (SubjectPublicKeyInfo, DER) in the server's certificate. Neither names nor dates
+    /// count then.
+    pub pin: Option<[u8; 32]>,
+}
+
+impl Trust {
+    /// The certificates in the text of a `ca-file` (PEM); what else is in it is not looked at.
+    ///
+    /// # Errors
+    /// Larger than [`FILE`], more than [`CERTIFICATES`], none at all, one that cannot be read, or [`ABSENT`]; says
+    /// what to do.
+    pub fn from_pem(text: &[u8]) -> Result<Trust, String> {
+        #[cfg(feature = "tls")]
+        return verify::anchors(text).map(|anchors| Trust { anchors, pin: None });
+        #[cfg(not(feature = "tls"))]
+        return absent::anchors(text);
+    }
+}
+
+/// Why a connection is over. The server sent nothing that counts before it, or what counted was before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TlsError {
+    /// No authority of `ca-file` vouches for the certificate.
+    Untrusted,
+    /// The certificate is for other hosts.
+    OtherHost,
+    /// It was valid until some time ago.
+    Expired,
+    /// It is valid from some time on.
+    NotYet,
+    /// The public key has this pin, not the one of `tls-pin`.
+    OtherKey([u8; 32]),
+    /// It is an X.509 certificate of version 1 or 2, which have no extensions.
+    OldVersion,
+    /// Something else is wrong with the certificate.
+    Certificate(String),
+    /// The server ended it with this alert.
+    Alert(String),
+    /// It wants a certificate from us.
+    WantsCertificate,
+    /// What came is not TLS, or not as TLS must be.
+    Protocol(String),
+    /// More than [`HANDSHAKE`] bytes came in the handshake.
+    TooMuch,
+    /// More than [`WAITING`] bytes or [`SEALED`] bytes at once would wait to be sent.
+    Full,
+    /// Something was to be sealed before the handshake was done, or after the end.
+    NotOpen,
+}
+
+impl Display for TlsError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TlsError::Untrusted => out.write_str(
+                "its certificate is not from an authority in `ca-file`: put the authority's certificate, or the \
+                 server's own, into that file",
+            ),
+            TlsError::OtherHost => out.write_str(
+                "its certificate is for another name: write the host in `watch` as the certificate has it, or put the \
+                 server's own certificate into `ca-file`, or use `tls-pin`",
+            ),
+            TlsError::Expired => {
+                out.write_str("its certificate has expired: renew it (is this machine's clock right?)")
+            }
+            TlsError::NotYet => {
+                out.write_str("its certificate is not valid yet: is this machine's clock right?")
+            }
+            TlsError::OtherKey(pin) => {
+                out.write_str("its key is not that of `tls-pin`; if it was changed on purpose: tls-pin ")?;
+                pin.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+            }
+            TlsError::OldVersion => out.write_str(
+                "its certificate is of X.509 version 1: make it again with `openssl req -x509`, which makes version 3",
+            ),
+            TlsError::Certificate(why) => write!(out, "its certificate cannot be used: {why}"),
+            TlsError::Alert(why) => write!(out, "it ended the TLS connection: {why}"),
+            TlsError::WantsCertificate => out.write_str(
+                "it wants a certificate from its clients, which upsentry has none of: see CERTREQUEST in its upsd.conf",
+            ),
+            TlsError::Protocol(why) => write!(out, "no TLS 1.2 or 1.3 as we can speak it: {why}"),
+            TlsError::TooMuch => write!(out, "it sent over {HANDSHAKE} bytes in the TLS handshake"),
+            TlsError::Full => out.write_str("it does not read what we send"),
+            TlsError::NotOpen => out.write_str("the TLS connection is not open"),
+        }
+    }
+}
+
+#[cfg(all(test, feature = "tls"))]
+#[path = "tls_tests.rs"]
+mod tests;
