@@ -8,10 +8,12 @@
 mod common;
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
-use common::DAEMON;
+use common::{DAEMON, need_root};
 use upsentry::config::{Purpose, parse};
 use upsentry::import::{Source, convert};
 
@@ -248,7 +250,7 @@ fn a_rival_is_warned_of() {
     let mut rival = Command::new(rival).arg("60").spawn().expect("it starts");
     let file = scratch.file("upsentry.conf", "watch ttyS0\nmodel power99\nvia initctl\n");
     // Its name is its own only once it runs.
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(200));
     let done = run(&["check", "-c", path(&file)]);
     rival.kill().expect("it runs");
     rival.wait().expect("it is ours");
@@ -257,4 +259,38 @@ fn a_rival_is_warned_of() {
     let warning = warning.unwrap_or_else(|| panic!("{said}"));
     assert!(warning.contains("two kills") && warning.contains("disable"), "{warning}");
     assert_eq!(done.status.code(), Some(0), "{said}");
+}
+
+/// As root the file is opened, and nothing more: it is understood without any right.
+#[test]
+fn root_does_not_parse() {
+    if !need_root() {
+        return;
+    }
+    let scratch = Scratch::new("rights");
+    // More than a pipe takes, so that it can be looked at while it prints.
+    let many: String = (0..1000)
+        .map(|n| format!("MONITOR ups{n}@host{n}.some-domain.example 1 m p slave\n"))
+        .collect();
+    let file = scratch.file("upsmon.conf", many);
+    let mut child = Command::new(DAEMON)
+        .args(["import-upsmon", path(&file)])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let status = || fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+    let until = Instant::now() + Duration::from_secs(20);
+    while !status().contains("Uid:\t65534\t65534\t65534\t65534") {
+        assert!(Instant::now() < until, "{}", status());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let status = status();
+    for held in ["CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"] {
+        let line = status.lines().find(|line| line.starts_with(held)).expect("the kernel says it");
+        assert!(line.ends_with("\t0000000000000000"), "{line}");
+    }
+    let mut text = String::new();
+    child.stdout.take().expect("a pipe").read_to_string(&mut text).expect("text");
+    assert!(child.wait().expect("it ends").success());
+    assert!(text.len() > 65536 && text.contains("ups ups999"), "{} bytes", text.len());
 }

@@ -1,8 +1,12 @@
-//! Any ups.conf: read within its bounds, and the same by a lexer with little room as far as that goes.
+//! Any ups.conf: read within its bounds, and the same by a lexer with little room as far as that goes. The same file as
+//! each of those that are imported: what becomes of it can be read by our own parser.
 
 #![no_main]
 
+use std::path::Path;
+
 use libfuzzer_sys::fuzz_target;
+use upsentry::import::{Source, convert, refused};
 use upsentry::nut::ups_conf::{self, MOST_KEYS, MOST_SECTIONS, MOST_WARNINGS, socket_name};
 use upsentry::nut::words::{FULL, LONGEST, Lines, MOST, quote};
 
@@ -39,6 +43,16 @@ fuzz_target!(|text: &[u8]| {
         let driver = section.driver.as_deref().unwrap_or_default();
         if let Some(name) = socket_name("/run/nut", driver, &section.name) {
             assert!(!name.contains('/') && name.len() < 100);
+        }
+    }
+    for source in Source::ALL {
+        let Ok(result) = convert(source, Path::new("/etc/nut/ups.conf"), text) else {
+            continue;
+        };
+        assert!(!result.contains(|c: char| c.is_control() && c != '\n'));
+        let known = ["nothing could ever shut this machine down", "watched already"];
+        for error in refused(&result) {
+            assert!(known.iter().any(|known| error.contains(known)), "{error}\n{result}");
         }
     }
 });

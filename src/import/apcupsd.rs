@@ -177,8 +177,8 @@ fn other_lines(section: &mut Section, kind: &str, device: &str) -> Result<(), St
         "snmp" | "netsnmp" | "pcnet" => ("snmp-ups", host),
         "test" => ("dummy-ups", "/etc/nut/test.dev"),
         "net" => {
-            let watch = format!("watch {host}");
-            if !takes(&watch) {
+            let watch = format!("watch master:{host}");
+            if host.contains('/') || !takes(&watch) {
                 return Err(format!("DEVICE `{}' names no host", shown(device)));
             }
             section.lines.push(format!(

@@ -36,7 +36,7 @@ const NONE: [(&str, &str); 12] = [
     ),
     (
         "FINALDELAY",
-        "init is told at once; what still needs time takes it in its scripts, and `insist' is patient with them",
+        "init is told at once; a pause belongs into its scripts, and `insist' must be longer than they take",
     ),
     (
         "RBWARNTIME",

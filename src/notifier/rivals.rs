@@ -49,7 +49,7 @@ pub(super) fn warnings(found: &[(u32, &'static str)], systemd: bool) -> Vec<Stri
         let (id, [with, without]) = (all.next()?, stop);
         let stop = if systemd { with } else { without };
         Some(format!(
-            "{name} is running (process {id}): two monitors are two shutdowns, and two kills; {stop}"
+            "{name} is running (process {id}): two monitors are two shutdowns, and two kills; stop it: {stop}"
         ))
     };
     RIVALS.iter().filter_map(of).collect()
