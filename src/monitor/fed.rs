@@ -13,11 +13,9 @@ use crate::ipc::frame::Kind;
 use crate::ipc::legal::Power;
 use crate::monitor::Fed;
 use crate::monitor::lines::status_words;
-use crate::monitor::local::Local;
 use crate::monitor::power::Ups;
 use crate::monitor::sync::Primary;
 use crate::monitor::told::Told;
-use crate::monitor::upstream::Upstream;
 use crate::monitor::voice::Voice;
 use crate::nut::flags::{Flags, Seen, Verdict, judge};
 use crate::nut::known::{Known, lost_at};
@@ -30,7 +28,7 @@ const READS: usize = 8;
 const ROOM: usize = 2048;
 
 /// A connection to a driver or a server. Nothing of it waits.
-pub(super) trait Connection {
+pub(super) trait Connection: fmt::Debug {
     /// Connects where it is time to, and sends what there is to send.
     fn attend(&mut self, now: Duration);
     /// What has come, so many bytes of it; 0: nothing for now. A connection that has ended is let go.
@@ -49,36 +47,23 @@ pub(super) trait Connection {
     fn refusal(&self) -> Option<Trouble>;
     /// Why there is no fresh status.
     fn trouble(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
-}
-
-/// Either kind.
-#[derive(Debug)]
-pub(super) enum Link<'a> {
-    Driver(Local<'a>),
-    Server(Box<Upstream<'a>>),
-}
-
-impl Link<'_> {
-    fn of(&self) -> &dyn Connection {
-        match self {
-            Link::Driver(driver) => driver,
-            Link::Server(server) => server.as_ref(),
-        }
+    /// It cannot be found any more, whatever is started.
+    fn gone(&self) -> bool {
+        false
     }
-
-    fn of_mut(&mut self) -> &mut dyn Connection {
-        match self {
-            Link::Driver(driver) => driver,
-            Link::Server(server) => server.as_mut(),
-        }
+    /// What has come of being primary there; `None`: this machine is not.
+    fn primary(&self) -> Option<Primary> {
+        None
     }
+    /// As a primary: whoever is logged in shall go down.
+    fn force(&mut self, _now: Duration) {}
 }
 
 /// A UPS in the jail that NUT watches.
 #[derive(Debug)]
 pub(super) struct Asked<'a> {
     plan: &'a Fed,
-    link: Link<'a>,
+    link: Box<dyn Connection + 'a>,
     told: Told<'a>,
     /// What the last status came to.
     verdict: Verdict,
@@ -92,7 +77,7 @@ pub(super) struct Asked<'a> {
 impl<'a> Asked<'a> {
     pub(super) fn new(
         plan: &'a Fed,
-        link: Link<'a>,
+        link: Box<dyn Connection + 'a>,
         memory: [Option<&'static AtomicU64>; 2],
         now: Duration,
     ) -> Asked<'a> {
@@ -111,21 +96,21 @@ impl<'a> Asked<'a> {
 
     /// Takes what has come, says what follows from each change of it and from the time that passed, and asks.
     pub(super) fn look(&mut self, now: Duration, voice: &mut Voice<'_>) {
-        self.link.of_mut().attend(now);
+        self.link.attend(now);
         let mut buffer = [0; ROOM];
         for _ in 0..READS {
-            let length = self.link.of_mut().receive(now, &mut buffer);
+            let length = self.link.receive(now, &mut buffer);
             let mut rest = buffer.get(..length).unwrap_or_default();
             if rest.is_empty() {
                 break;
             }
             while !rest.is_empty() {
-                let taken = self.link.of_mut().take(now, rest).max(1);
+                let taken = self.link.take(now, rest).max(1);
                 rest = rest.get(taken..).unwrap_or_default();
                 self.step(now, voice);
             }
         }
-        self.link.of_mut().attend(now);
+        self.link.attend(now);
         self.step(now, voice);
     }
 
@@ -141,13 +126,13 @@ impl<'a> Asked<'a> {
     /// When to look again if nothing comes.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let lost = self.lost_at().filter(|at| *at > now);
-        let link = self.link.of().next(now).map(|at| at.max(now));
+        let link = self.link.next(now).map(|at| at.max(now));
         [self.told.ups.next(now), lost, link].into_iter().flatten().min()
     }
 
     /// What it is polled for.
     pub(super) fn poll(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
-        self.link.of().poll()
+        self.link.poll()
     }
 
     /// The parent knows it to be on mains.
@@ -167,33 +152,28 @@ impl<'a> Asked<'a> {
 
     /// It cannot be found any more, whatever is started.
     pub(super) fn gone(&self) -> bool {
-        matches!(&self.link, Link::Driver(driver) if driver.gone())
+        self.link.gone()
     }
 
     /// What has come of being primary there; `None`: this machine is not.
     pub(super) fn primary(&self) -> Option<Primary> {
-        match &self.link {
-            Link::Server(server) if self.plan.is_primary() => Some(server.primary()),
-            _ => None,
-        }
+        self.link.primary()
     }
 
     /// As a primary: sets FSD.
     pub(super) fn force(&mut self, now: Duration) {
-        if let (Link::Server(server), true) = (&mut self.link, self.plan.is_primary()) {
-            server.force(now);
-        }
+        self.link.force(now);
     }
 
     /// How old what is known is; `None`: nothing is.
     pub(super) fn age(&self, now: Duration) -> Option<Duration> {
-        let at = self.link.of().known().trusted_at?;
+        let at = self.link.known().trusted_at?;
         Some(now.saturating_sub(at))
     }
 
     /// By NUT's names.
     pub(super) fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.link.of().values().iter()
+        self.link.values().iter()
     }
 
     /// As slaves hear of it.
@@ -210,12 +190,12 @@ impl<'a> Asked<'a> {
     /// What is known is believed until then.
     fn lost_at(&self) -> Option<Duration> {
         let battery = matches!(self.verdict.power, Some(Power::Battery | Power::Low));
-        lost_at(&self.link.of().known(), self.plan.deadtime, battery)
+        lost_at(&self.link.known(), self.plan.deadtime, battery)
     }
 
     /// What is known is worth this; `None`: nothing is known yet.
     fn status(&mut self, now: Duration) -> Option<Status> {
-        let known = self.link.of().known();
+        let known = self.link.known();
         let seen = known.seen?;
         let verdict = judge(seen, self.plan.treat, self.verdict.line);
         self.verdict = verdict;
@@ -231,17 +211,17 @@ impl<'a> Asked<'a> {
 
     /// What a status says beside the power is for people.
     fn notice(&mut self, voice: &Voice<'_>) {
-        let seen = self.link.of().known().seen;
+        let seen = self.link.known().seen;
         if notable(seen) != notable(self.seen) {
             let name = &self.plan.name;
-            let alarm = self.link.of().values().get("ups.alarm").unwrap_or_default();
+            let alarm = self.link.values().get("ups.alarm").unwrap_or_default();
             let (open, close) = if alarm.is_empty() { ("", "") } else { (" (", ")") };
             if let Some(seen) = seen {
                 voice.log(5, format_args!("{name}: status {seen}{open}{alarm}{close}"));
             }
         }
         self.seen = seen;
-        let refusal = self.link.of().refusal();
+        let refusal = self.link.refusal();
         if let Some(Trouble { asked, token }) = refusal.filter(|_| refusal != self.refusal) {
             let (name, source) = (&self.plan.name, &self.plan.source);
             let (asked, answer, means) = (asked.name(), token.name, token.means);
@@ -271,17 +251,17 @@ impl fmt::Display for Reason<'_> {
         let Asked { plan, link, told, .. } = self.asked;
         let source = &plan.source;
         let whole = |time: Duration| Duration::from_secs(time.as_secs());
-        let known = link.of().known();
+        let known = link.known();
         let fresh = self.asked.lost_at().is_some_and(|at| self.now < at);
         match (known.seen, self.asked.age(self.now)) {
             (Some(seen), _) if fresh => write!(f, "{source} says {seen}")?,
             (_, Some(age)) => {
                 write!(f, "nothing fresh of {source} for {:?}: ", whole(age))?;
-                link.of().trouble(f)?;
+                link.trouble(f)?;
             }
             (_, None) => {
                 write!(f, "nothing of {source} yet: ")?;
-                link.of().trouble(f)?;
+                link.trouble(f)?;
             }
         }
         if matches!(self.kind, Kind::Low | Kind::Shutdown) {

@@ -41,12 +41,6 @@ impl<'a> Local<'a> {
         Local { path, directory, numbers, driver, socket: None, error: None }
     }
 
-    /// NUT's directory was removed: another one of the same name cannot be seen from here.
-    pub(super) fn gone(&self) -> bool {
-        let removed = |directory: &OwnedFd| raw::links(directory.as_fd()) == Ok(0);
-        self.error == Some(Errno::ENOENT) && self.directory.is_some_and(removed)
-    }
-
     fn dial(&mut self, now: Duration) -> Result<(), Errno> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let fd = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
@@ -130,5 +124,11 @@ impl Connection for Local<'_> {
             (None, Some(error)) => write!(f, "its socket says {error}"),
             (None, None) => f.write_str("it has ended"),
         }
+    }
+
+    /// NUT's directory was removed: another one of the same name cannot be seen from here.
+    fn gone(&self) -> bool {
+        let removed = |directory: &OwnedFd| raw::links(directory.as_fd()) == Ok(0);
+        self.error == Some(Errno::ENOENT) && self.directory.is_some_and(removed)
     }
 }

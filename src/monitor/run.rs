@@ -11,7 +11,7 @@ use crate::ipc::orders::{
 };
 use crate::ipc::page::Page;
 use crate::ipc::told::Word;
-use crate::monitor::fed::{Asked, Link};
+use crate::monitor::fed::{Asked, Connection};
 use crate::monitor::lines::Watched;
 use crate::monitor::local::Local;
 use crate::monitor::net::{self, Net, Parted};
@@ -59,13 +59,12 @@ pub(super) fn main(cell: &'static Cell, outage: bool) -> ! {
 }
 
 /// How NUT is asked for this UPS.
-fn link(cell: &'static Cell, plan: &'static Fed) -> Result<Link<'static>, String> {
+fn link(cell: &'static Cell, plan: &'static Fed) -> Box<dyn Connection> {
     match &plan.asked {
         Source::Driver(path) => {
-            let directory = cell.shown.as_ref();
-            Ok(Link::Driver(Local::new(path, directory, &cell.pool, plan.deadtime)))
+            Box::new(Local::new(path, cell.shown.as_ref(), &cell.pool, plan.deadtime))
         }
-        Source::Server(upsd) => Ok(Link::Server(Box::new(Upstream::new(upsd)))),
+        Source::Server(upsd) => Box::new(Upstream::new(upsd)),
     }
 }
 
@@ -135,7 +134,7 @@ impl All {
         }
         let mut asked = Vec::new();
         for plan in &cell.fed {
-            let link = link(cell, plan)?;
+            let link = link(cell, plan);
             asked.push(Asked::new(plan, link, [memory.next(), memory.next()], start));
         }
         let Together { need, host_sync } = cell.together;

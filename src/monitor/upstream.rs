@@ -66,20 +66,6 @@ impl<'a> Upstream<'a> {
         Upstream { plan, server, stage: Stage::Away, tls: None, plain, ended: Ended::Never }
     }
 
-    /// As a primary: whoever is logged in shall go down.
-    pub(super) fn force(&mut self, now: Duration) {
-        self.server.force(now);
-    }
-
-    /// What has come of that.
-    pub(super) fn primary(&self) -> Primary {
-        Primary {
-            reached: self.stage == Stage::Up && self.server.known().heard,
-            forced: self.server.forced(),
-            logins: self.server.logins(),
-        }
-    }
-
     /// The socket of the present address, and the address.
     fn here(&self) -> Option<(&'a OwnedFd, SockaddrStorage)> {
         let all = &self.plan.addresses;
@@ -288,6 +274,20 @@ impl Connection for Upstream<'_> {
             (Ended::Tls(error), _) => f.write_str(error),
             (Ended::Refused(why), _) => write!(f, "{why}"),
             (Ended::Never, _) => f.write_str("it does not answer"),
+        }
+    }
+
+    fn primary(&self) -> Option<Primary> {
+        self.plan.settings.primary.then(|| Primary {
+            reached: self.stage == Stage::Up && self.server.known().heard,
+            forced: self.server.forced(),
+            logins: self.server.logins(),
+        })
+    }
+
+    fn force(&mut self, now: Duration) {
+        if self.plan.settings.primary {
+            self.server.force(now);
         }
     }
 }

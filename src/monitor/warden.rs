@@ -73,12 +73,7 @@ pub fn main(plan: Plan) -> ! {
 /// Makes what the warden needs, then has the jail closed behind it.
 fn enter(plan: Plan) -> Result<Cell, String> {
     process::block_signals().map_err(at("signal mask"))?;
-    // While there is only one thread, and standard error shows what goes wrong.
-    let shown = plan.cage.reach.shown.as_ref().map(|shown| {
-        room::enter(&plan.cage.root, shown)?;
-        room::shown().map_err(at("directory of the drivers"))
-    });
-    let shown = shown.transpose()?;
+    let shown = into_room(&plan.cage)?;
     let poke = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
     let poke = poke.map_err(at("eventfd"))?;
     let mut child = SigSet::empty();
@@ -86,27 +81,7 @@ fn enter(plan: Plan) -> Result<Cell, String> {
     let children = SignalFd::with_flags(&child, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
     let children = children.map_err(at("signalfd"))?;
     let memory = raw::shared_words().map_err(at("shared page"))?;
-    let ttys = plan.lines.iter().filter_map(|line| line.tty.as_ref());
-    let raw = |fd: &OwnedFd| fd.as_raw_fd();
-    let mut fds = Fds {
-        ttys: ttys.map(AsRawFd::as_raw_fd).collect(),
-        status: plan.status.as_ref().map(raw),
-        shown: shown.as_ref().map(raw),
-        tcp: plan.fed.iter().flat_map(Fed::sockets).map(raw).collect(),
-        tls: plan.fed.iter().any(Fed::secured),
-        poke: poke.as_fd().as_raw_fd(),
-        events: plan.cage.events.as_raw_fd(),
-        log: plan.cage.log.as_raw_fd(),
-        udp: plan
-            .network
-            .iter()
-            .flat_map(Network::sockets)
-            .map(|udp| udp.as_fd().as_raw_fd())
-            .collect(),
-        news: plan.cage.notices.news.as_raw_fd(),
-        ..Fds::default()
-    };
-    fds.pool = pool(&fds, pool_size(&plan));
+    let fds = numbers(&plan, poke.as_fd().as_raw_fd(), shown.as_ref());
     let words = plan.cage.notices.map()?;
     let program = filter::monitor(&fds).compile()?;
     if let Err(error) = lock(&plan, &fds, children.as_fd().as_raw_fd()) {
@@ -144,6 +119,34 @@ fn enter(plan: Plan) -> Result<Cell, String> {
         program,
         memory,
     })
+}
+
+/// Where a driver is watched: into a root that shows the directory of the drivers, which it gives. There is only one
+/// thread yet, and standard error shows what goes wrong.
+fn into_room(cage: &Cage) -> Result<Option<OwnedFd>, String> {
+    let Some(shown) = &cage.reach.shown else { return Ok(None) };
+    room::enter(&cage.root, shown)?;
+    room::shown().map(Some).map_err(at("directory of the drivers"))
+}
+
+/// The descriptors, as the lists of calls name them.
+fn numbers(plan: &Plan, poke: RawFd, shown: Option<&OwnedFd>) -> Fds {
+    let raw = |fd: &OwnedFd| fd.as_raw_fd();
+    let udp = plan.network.iter().flat_map(Network::sockets);
+    let fds = Fds {
+        ttys: plan.lines.iter().filter_map(|line| line.tty.as_ref()).map(raw).collect(),
+        poke,
+        events: plan.cage.events.as_raw_fd(),
+        log: plan.cage.log.as_raw_fd(),
+        status: plan.status.as_ref().map(raw),
+        shown: shown.map(raw),
+        pool: Vec::new(),
+        tcp: plan.fed.iter().flat_map(Fed::sockets).map(raw).collect(),
+        tls: plan.fed.iter().any(Fed::secured),
+        udp: udp.map(|udp| udp.as_fd().as_raw_fd()).collect(),
+        news: plan.cage.notices.news.as_raw_fd(),
+    };
+    Fds { pool: pool(&fds, pool_size(plan)), ..fds }
 }
 
 /// The numbers that sockets made later will get: the lowest which nothing else in a monitor has. The limit on

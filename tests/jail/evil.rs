@@ -10,7 +10,7 @@ use nix::libc::{self, c_long};
 use nix::unistd::{Gid, Uid};
 use std::collections::BTreeSet;
 use std::os::fd::AsRawFd;
-use upsentry::sys::confine::{MEMORY, Walls, confine};
+use upsentry::sys::confine::{Walls, confine};
 use upsentry::sys::raw;
 
 /// security.md C1: one evil call each, in a process confined as ours. All that is not listed is killed.

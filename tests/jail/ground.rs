@@ -12,7 +12,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::PathBuf;
 use upsentry::monitor::filter as jail;
 use upsentry::notifier::filter as notifier;
-use upsentry::sys::confine::{MEMORY, Walls, confine};
+use upsentry::sys::confine::{Walls, confine};
 
 /// Descriptors of every kind that our processes have, and one that none has: the `stranger`.
 pub(crate) struct Ground {

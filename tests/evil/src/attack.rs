@@ -20,7 +20,7 @@ use nix::poll::{PollFd, PollFlags};
 use upsentry::ipc::orders::EXIT_UNCONFINED;
 use upsentry::monitor::filter::{self, Fds};
 use upsentry::sys::cage::Cage;
-use upsentry::sys::confine::{self, MEMORY, Walls};
+use upsentry::sys::confine::{self, Walls};
 use upsentry::sys::{filter as seccomp, process, raw};
 
 /// "4 GiB of noise".
