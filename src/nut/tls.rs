@@ -26,16 +26,17 @@ pub const ABSENT: &str = "this upsentry was built without TLS (cargo feature `tl
 pub const FILE: usize = 256 << 10;
 /// The most certificates in it.
 pub const CERTIFICATES: usize = 200;
-/// The most bytes that a server may send before the handshake is done. Certificates are most of it: four of the
-/// largest usual kind (RSA, 4096 bits) are 8 KiB. It bounds what a stranger can make us hold.
-pub const HANDSHAKE: usize = 32 << 10;
+/// The most bytes that a server may send without a byte of plain text coming out of them: a record of the largest kind
+/// (16 KiB), and some. That is also what the handshake may take, of which certificates are most: four of the largest
+/// usual kind (RSA, 4096 bits) are 8 KiB. It bounds what a server can make us hold, a stranger as much as a known one.
+pub const QUIET: usize = 20 << 10;
 /// The most bytes in one [`Tls::seal`].
 pub const SEALED: usize = 1024;
 /// The most bytes that wait to be sent.
 pub const WAITING: usize = 8 << 10;
-/// The most memory that one connection takes from the heap at any moment, in bytes, whatever the server sends
-/// (measured by `tests/nut_tls.rs`, with room to spare). [`crate::nut`] has no hand in how it is reserved.
-pub const HEAP: usize = 2 << 20;
+/// The most memory that one connection takes from the heap at any moment, in bytes, whatever the server sends:
+/// `tests/nut_tls.rs` measures it, and there is room to spare for how the allocator cuts it up. At rest it is 7 KiB.
+pub const HEAP: usize = 1 << 20;
 
 /// Whom a server must be. One of the two is there, or both: then the pin decides alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,7 +87,7 @@ pub enum TlsError {
     WantsCertificate,
     /// What came is not TLS, or not as TLS must be.
     Protocol(String),
-    /// More than [`HANDSHAKE`] bytes came in the handshake.
+    /// More than [`QUIET`] bytes came that say nothing.
     TooMuch,
     /// More than [`WAITING`] bytes or [`SEALED`] bytes at once would wait to be sent.
     Full,
@@ -124,7 +125,11 @@ impl Display for TlsError {
                 "it wants a certificate from its clients, which upsentry has none of: see CERTREQUEST in its upsd.conf",
             ),
             TlsError::Protocol(why) => write!(out, "no TLS 1.2 or 1.3 as we can speak it: {why}"),
-            TlsError::TooMuch => write!(out, "it sent over {HANDSHAKE} bytes in the TLS handshake"),
+            TlsError::TooMuch => write!(
+                out,
+                "it sent over {QUIET} bytes of TLS that say nothing: does it send more certificates than its own and \
+                 those between it and its authority?"
+            ),
             TlsError::Full => out.write_str("it does not read what we send"),
             TlsError::NotOpen => out.write_str("the TLS connection is not open"),
         }

@@ -237,6 +237,22 @@ pub fn one_arena() {
     }
 }
 
+/// Lays in memory for the heap, which a process has to live on whose filter lets it ask for no more: all that is
+/// allocated later comes out of these bytes, and what is freed stays. Nothing of them is touched, so until it is
+/// used this costs no memory. A process that needs more is killed by its filter.
+pub fn reserve_heap(bytes: usize) {
+    // SAFETY: mallopt sets an integer parameter of the allocator. What malloc returns is freed, as it must be, and
+    // nothing else is done with it; `black_box` keeps the pair of calls from being left out.
+    unsafe {
+        #[cfg(target_env = "gnu")]
+        {
+            libc::mallopt(libc::M_MMAP_MAX, 0);
+            libc::mallopt(libc::M_TRIM_THRESHOLD, c_int::MAX);
+        }
+        libc::free(core::hint::black_box(libc::malloc(bytes)));
+    }
+}
+
 /// Unmaps what only the start needed of the program and its libraries: every page of them that nobody writes.
 /// What runs on comes back by itself, from the page cache, and what does not is no longer counted as ours.
 ///

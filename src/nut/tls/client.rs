@@ -11,7 +11,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, Error};
 
 use super::verify::{Verifier, explain};
-use super::{HANDSHAKE, SEALED, TlsError, Trust, WAITING};
+use super::{QUIET, SEALED, TlsError, Trust, WAITING};
 
 /// We have no certificate of our own: what reads private keys is not even in the program.
 #[derive(Debug)]
@@ -58,8 +58,8 @@ pub struct Tls {
     link: ClientConnection,
     /// Sealed, to be sent.
     waiting: Vec<u8>,
-    /// Received before the handshake was done.
-    shaken: usize,
+    /// Received since the last plain text.
+    quiet: usize,
     closed: bool,
 }
 
@@ -75,7 +75,7 @@ impl Tls {
             .map_err(|_| format!("{bare:?} is not a name that a certificate can have"))?;
         let link = ClientConnection::new(Arc::clone(&config.0), name)
             .map_err(|error| format!("TLS: {error}"))?;
-        let mut tls = Tls { link, waiting: Vec::new(), shaken: 0, closed: false };
+        let mut tls = Tls { link, waiting: Vec::new(), quiet: 0, closed: false };
         tls.flush();
         Ok(tls)
     }
@@ -94,11 +94,9 @@ impl Tls {
             if read.is_err() || taken == 0 {
                 return Err(TlsError::Protocol("a message is too long".to_owned()));
             }
-            if self.link.is_handshaking() {
-                self.shaken = self.shaken.saturating_add(taken);
-                if self.shaken > HANDSHAKE {
-                    return Err(TlsError::TooMuch);
-                }
+            self.quiet = self.quiet.saturating_add(taken);
+            if self.quiet > QUIET {
+                return Err(TlsError::TooMuch);
             }
             let state = self.link.process_new_packets();
             // Also after an error, which leaves an alert.
@@ -110,6 +108,7 @@ impl Tls {
                 if length == 0 {
                     break;
                 }
+                self.quiet = 0;
                 plain(chunk);
                 reader.consume(length);
             }

@@ -99,7 +99,8 @@ impl ServerCertVerifier for Verifier {
         }
         let unknown = || Error::InvalidCertificate(CertificateError::UnknownIssuer);
         let chains = self.chains.as_ref().ok_or_else(unknown)?;
-        chains.verify_server_cert(shown, between, host, staple, now)
+        let verified = chains.verify_server_cert(shown, between, host, staple, now);
+        verified.map_err(|error| if stranger(&error) { unknown() } else { error })
     }
 
     fn verify_tls12_signature(
@@ -124,6 +125,18 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Two of the library's errors mean no more than that nobody vouches for it: another key by a trusted name, and the
+/// self-signed certificate of some server.
+fn stranger(error: &Error) -> bool {
+    match error {
+        Error::InvalidCertificate(CertificateError::BadSignature) => true,
+        Error::InvalidCertificate(CertificateError::Other(OtherError(why))) => {
+            matches!(why.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+        }
+        _ => false,
     }
 }
 
