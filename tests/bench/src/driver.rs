@@ -1,7 +1,7 @@
 //! From SETINFO on a NUT driver's socket to init's request, beside the shortest possible loop that does the same.
 
 use crate::sim::Setup;
-use crate::{Row, beside, measure};
+use crate::{Row, beside, measure, much};
 use nix::time::{ClockId, clock_gettime};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
@@ -13,7 +13,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 /// Changes of each of the two.
-const CHANGES: usize = 300;
+const ALL_CHANGES: usize = 300;
 /// Between two of one, as far as init is told of them apart.
 const PERIOD: Duration = Duration::from_millis(220);
 /// Whom the sockets belong to: nobody on this machine.
@@ -88,8 +88,9 @@ fn now() -> u64 {
 }
 
 pub(crate) fn rows() -> Vec<Row> {
-    let length = PERIOD * u32::try_from(CHANGES).unwrap_or(0);
-    println!("driver: {CHANGES} changes of each, {} s", length.as_secs());
+    let changes = much(ALL_CHANGES);
+    let length = PERIOD * u32::try_from(changes).unwrap_or(0);
+    println!("driver: {changes} changes of each, {} s", length.as_secs());
     let setup = Setup::new();
     let (conf, state) = configure(&setup);
     let ours = listen(&state.join("dummy-ups-dummy"));
@@ -108,7 +109,7 @@ pub(crate) fn rows() -> Vec<Row> {
     sleep(Duration::from_secs(1));
     // When each began: ours and the loop's in turn.
     let mut began: Vec<u64> = Vec::new();
-    for change in 0..CHANGES {
+    for change in 0..changes {
         let status = if change % 2 == 0 { "OB DISCHRG" } else { "OL CHRG" };
         for socket in &mut sockets {
             began.push(now());
@@ -146,6 +147,7 @@ fn table(times: &[Vec<u64>; 2], lost: usize) -> Vec<Row> {
         Row::new("  a bare loop on such a socket beside it", format!("{bare:.3} ms")),
         Row::new("  ratio of the medians", format!("{:.2}", ours / bare)),
         Row::new("  99th percentile: ours, bare", format!("{tail:.3}, {bare_tail:.3} ms")),
-        Row::new(format!("  not told, of {}", 2 * CHANGES), lost.to_string()).goal("0", lost == 0),
+        Row::new(format!("  not told, of {}", 2 * much(ALL_CHANGES)), lost.to_string())
+            .goal("0", lost == 0),
     ]
 }

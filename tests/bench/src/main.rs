@@ -41,6 +41,13 @@ impl Row {
     }
 }
 
+/// So much of what is counted or waited for: all of it, or a tenth with UPSENTRY_BENCH=quick, which only shows that
+/// everything still runs.
+fn much(all: usize) -> usize {
+    let quick = std::env::var_os("UPSENTRY_BENCH").is_some_and(|how| how == "quick");
+    if quick { all / 10 } else { all }
+}
+
 /// A program that cargo has built beside this one.
 fn beside(name: &str) -> PathBuf {
     std::env::current_exe().expect("our own path").with_file_name(name)

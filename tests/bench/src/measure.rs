@@ -2,7 +2,7 @@
 
 use crate::event::Kind;
 use crate::sim::{Rig, Setup, tool};
-use crate::{Row, beside};
+use crate::{Row, beside, much};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use std::collections::BTreeMap;
@@ -13,11 +13,15 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// Changes of each of the three lines: the daemon's and those of the two loops.
-const CHANGES: usize = 300;
+const ALL_CHANGES: usize = 300;
 /// At rest for so long.
-const REST: Duration = Duration::from_secs(70);
+const REST: usize = 70;
 /// Memory is looked at so often in that time.
 const SAMPLES: u32 = 7;
+
+fn changes() -> usize {
+    much(ALL_CHANGES)
+}
 
 /// In memory, as /run is on most machines.
 const STATE: &str = "/dev/shm/upsentry-bench.state";
@@ -103,7 +107,7 @@ fn way(what: &str, times: &Times, goal: Option<&'static str>) -> Vec<Row> {
         Row::new("  ratio to the bare loop in two processes", format!("{:.2}", ours / two)),
         tail(90),
         tail(99),
-        Row::new(format!("  not told, of {}", 3 * CHANGES), times.lost.to_string())
+        Row::new(format!("  not told, of {}", 3 * changes()), times.lost.to_string())
             .goal("0", times.lost == 0),
     ]
 }
@@ -113,12 +117,12 @@ fn way(what: &str, times: &Times, goal: Option<&'static str>) -> Vec<Row> {
 fn turns(where_: &str) -> Times {
     // Away from the times at which the daemon reads again by itself: 20, 100 and 250 ms after its last change.
     let period = Duration::from_millis(220);
-    let length = period * u32::try_from(CHANGES).unwrap_or(0);
-    println!("latency, {where_}: {CHANGES} changes of each, {} s", length.as_secs());
+    let length = period * u32::try_from(changes()).unwrap_or(0);
+    println!("latency, {where_}: {} changes of each, {} s", changes(), length.as_secs());
     let setup = Setup::new().port("a", "cts=1,dcd=1").port("b", "cts=1").port("c", "cts=1");
     let conf = configure(&setup, "debounce 0s\n");
     let mut script = String::from("2s mark begin\n");
-    for change in 1..=CHANGES {
+    for change in 1..=changes() {
         let level = (change + 1) % 2;
         let _ = writeln!(
             script,
@@ -163,7 +167,7 @@ fn turns(where_: &str) -> Times {
         all
     };
     let (ours, bare, two) = (of("a"), of("b"), of("c"));
-    let lost = 3 * CHANGES - ours.len() - bare.len() - two.len() + wrong;
+    let lost = 3 * changes() - ours.len() - bare.len() - two.len() + wrong;
     Times { ours, bare, two, lost }
 }
 
@@ -183,7 +187,8 @@ fn switches(pid: u32) -> u64 {
 
 /// Memory and wake-ups while nothing happens, with every default.
 pub fn at_rest() -> Vec<Row> {
-    println!("at rest: {} s", REST.as_secs());
+    let rest = Duration::from_secs(much(REST) as u64);
+    println!("at rest: {} s", rest.as_secs());
     let setup = Setup::new().port("a", "cts=1,dcd=1").option("--trace");
     let conf = configure(&setup, "");
     let words = ["-c", conf.to_str().expect("a path"), "-f", "--log", "stderr"];
@@ -197,7 +202,7 @@ pub fn at_rest() -> Vec<Row> {
     let began = Instant::now();
     let mut samples = Vec::new();
     for sample in 1..=SAMPLES {
-        sleep((REST * sample / SAMPLES).saturating_sub(began.elapsed()));
+        sleep((rest * sample / SAMPLES).saturating_sub(began.elapsed()));
         let memory = |name| {
             let of = |pid: &u32| field(&format!("/proc/{pid}/smaps_rollup"), name);
             pids.iter().map(of).collect::<Vec<u64>>()
