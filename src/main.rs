@@ -15,7 +15,7 @@ use upsentry::config::{self, Config, Purpose, cables};
 use upsentry::import::Source;
 use upsentry::monitor::{self, Line, power};
 use upsentry::notifier::reader::{self, Problem};
-use upsentry::notifier::{self, Mode, check, import, keygen, kill, past, port, resolver};
+use upsentry::notifier::{self, Mode, check, import, keygen, kill, past, port, resolver, rivals};
 use upsentry::status::check::UNKNOWN;
 use upsentry::status::command;
 use upsentry::sys::confine;
@@ -332,6 +332,9 @@ fn daemon(config: &mut Config, arguments: &Arguments) -> Result<u8, String> {
         for warning in &config.warnings {
             complain(format_args!("{warning}"));
         }
+    }
+    if Uid::effective().is_root() {
+        confine::have_nobody(rivals::warn);
     }
     notifier::run(config, mode, plan::enter)
 }

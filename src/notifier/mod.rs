@@ -26,7 +26,7 @@ pub mod past;
 pub mod port;
 pub mod reader;
 pub mod resolver;
-mod rivals;
+pub mod rivals;
 mod start;
 pub mod state;
 mod teller;

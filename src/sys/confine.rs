@@ -13,7 +13,8 @@ use landlock::{
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::stat;
-use nix::unistd::{self, Gid, Uid};
+use nix::sys::wait::waitpid;
+use nix::unistd::{self, ForkResult, Gid, Uid};
 
 use crate::sys::{at, raw};
 
@@ -137,6 +138,23 @@ pub fn to_nobody(more: &[RawFd]) -> Result<(), String> {
     let keep: Vec<RawFd> = [0, 1, 2].iter().chain(more).copied().collect();
     let nobody = Walls::new(&keep, Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
     confine(&Walls { file_size: u64::MAX, ..nobody }).map(drop)
+}
+
+/// Has a child do something that needs no right, and waits for its end. It keeps standard input, output and error.
+pub fn have_nobody(work: fn()) {
+    match raw::fork() {
+        Ok(ForkResult::Child) => {
+            if to_nobody(&[]).is_ok() {
+                work();
+            }
+            raw::exit(0)
+        }
+        Ok(ForkResult::Parent { child }) => {
+            let _ = waitpid(child, None);
+        }
+        // What it would have said is not worth a failure.
+        Err(_) => {}
+    }
 }
 
 /// Empties the bounding set, so that no exec brings a capability back.

@@ -15,6 +15,8 @@ fn a_real_secondary_goes_first() {
     nut.wait_status("dummy", "OL");
     let secondary = nut.upsmon("dummy", "secondary");
     let mut daemon = watching(Source::Server, &nut, "primary\nhost-sync 15s\n");
+    // On the same machine this would be a mistake.
+    daemon.says("warning: upsmon is running");
     nut.wait_logins("dummy", 2);
     nut.set("dummy", "OB");
     daemon.told(1, "powerfail");
