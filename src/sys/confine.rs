@@ -140,11 +140,12 @@ pub fn to_nobody(more: &[RawFd]) -> Result<(), String> {
     confine(&Walls { file_size: u64::MAX, ..nobody }).map(drop)
 }
 
-/// Has a child do something that needs no right, and waits for its end. It keeps standard input, output and error.
+/// Has a child without rights do something that needs none but to read files, and waits for its end. It keeps standard
+/// input, output and error.
 pub fn have_nobody(work: fn()) {
     match raw::fork() {
         Ok(ForkResult::Child) => {
-            if to_nobody(&[]).is_ok() {
+            if to_resolve(u64::MAX).is_ok() {
                 work();
             }
             raw::exit(0)
