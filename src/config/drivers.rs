@@ -165,8 +165,9 @@ impl Config {
             }
             (driver.name, driver.program) = (name, program);
         }
-        let run = Path::new("/run/nut");
-        let usual = if exists(run) { run } else { Path::new("/var/state/ups") };
+        // Where neither is there yet, the one that is made anew at each boot.
+        let (run, state) = (Path::new("/run/nut"), Path::new("/var/state/ups"));
+        let usual = if exists(state) && !exists(run) { state } else { run };
         self.state_path = drivers.state_path.unwrap_or_else(|| usual.to_owned());
         self.warnings.extend(drivers.warnings);
     }

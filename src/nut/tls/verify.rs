@@ -173,8 +173,7 @@ pub(super) fn explain(error: &Error) -> TlsError {
 
 fn certificate(why: &CertificateError) -> TlsError {
     match why {
-        // A bad signature: another authority of the same name, as a certificate made anew by the same command has it.
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsError::Untrusted,
+        CertificateError::UnknownIssuer => TlsError::Untrusted,
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsError::Expired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             TlsError::NotYet
