@@ -269,7 +269,8 @@ fn memory_of_a_connection_is_bounded() {
             let site = site(version, &chain);
             let config = TlsConfig::new(&site.trust).expect("a configuration");
             let mut server = ServerConnection::new(Arc::clone(&site.config)).expect("a server");
-            (NOW.store(0, Relaxed), MOST.store(0, Relaxed));
+            NOW.store(0, Relaxed);
+            MOST.store(0, Relaxed);
             ON.store(true, Relaxed);
             let mut tls = Tls::new(&config, "ups").expect("a host");
             let mut result = Ok(());
