@@ -239,7 +239,8 @@ pub fn one_arena() {
 
 /// Lays in memory for the heap, which a process has to live on whose filter lets it ask for no more: all that is
 /// allocated later comes out of these bytes, and what is freed stays. Nothing of them is touched, so until it is
-/// used this costs no memory. A process that needs more is killed by its filter.
+/// used this costs no memory. A process that needs more is killed by its filter. All of that is so with the GNU C
+/// library; musl's cannot be told, and there a filter must allow brk, mmap and munmap.
 pub fn reserve_heap(bytes: usize) {
     // SAFETY: mallopt sets an integer parameter of the allocator. What malloc returns is freed, as it must be, and
     // nothing else is done with it; `black_box` keeps the pair of calls from being left out.
