@@ -135,13 +135,11 @@ pub fn servers(list: Allow, fds: &Fds) -> Allow {
     if fds.tls { secured(list) } else { list }
 }
 
-/// What TLS needs, beside `list`.
+/// What TLS needs, beside `list`. The memory that it takes is laid in before.
 pub fn secured(list: Allow) -> Allow {
     list
         // The keys of a session.
         .any(SYS_getrandom)
-        // The library's heap, which RLIMIT_DATA bounds.
-        .any(SYS_brk)
 }
 
 /// The warden: what a monitor may do, because its children inherit this list; forking and killing; and

@@ -25,6 +25,7 @@ use crate::monitor::voice::{self, Voice};
 use crate::monitor::waiter::{self, Edge};
 use crate::monitor::warden::Cell;
 use crate::monitor::{About, Fed, Source, Together};
+use crate::nut::tls::HEAP;
 use crate::sys::{at, confine, filter, now, process, raw};
 
 /// After a wake-up the lines are read again so much later: TIOCMIWAIT loses edges between two calls.
@@ -44,7 +45,11 @@ pub(super) fn main(cell: &'static Cell, outage: bool) -> ! {
     speak_of_panics(cell);
     let all = enter(cell).and_then(|edges| {
         let all = All::new(cell, edges, outage)?;
-        // The last doors, behind all threads; nothing is allocated from here on.
+        // The last doors, behind all threads; nothing is allocated from here on but for TLS.
+        let secured = cell.fed.iter().filter(|fed| fed.secured()).count();
+        if secured > 0 {
+            raw::reserve_heap(HEAP.saturating_mul(secured));
+        }
         confine::no_more_processes()?;
         filter::install(&cell.program)?;
         Ok(all)

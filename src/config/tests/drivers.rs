@@ -42,7 +42,9 @@ fn what_is_found() {
     own.take_drivers(found, &|_| true);
     assert_eq!(own.ups[0].kill_command, ["/bin/cut"]);
     let (run, state) = ("/run/nut", "/var/state/ups");
-    for (there, expected) in [(&[run, state][..], run), (&[run], run), (&[state], state), (&[], run)] {
+    for (there, expected) in
+        [(&[run, state][..], run), (&[run], run), (&[state], state), (&[], run)]
+    {
         let found = ask("[rack]\ndriver=x\n", &["rack"]).unwrap();
         config.take_drivers(found, &|path| there.iter().any(|one| path == Path::new(one)));
         assert_eq!(config.state_path, Path::new(expected));
