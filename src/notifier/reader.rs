@@ -45,6 +45,7 @@ pub enum Problem {
 /// What is wrong with them.
 pub fn load(path: &Path, purpose: Purpose) -> Result<Config, Problem> {
     let faulty = |failure: config::Failure| format!("{failure}\n");
+    raw::one_arena();
     let (file, mode) = config::open(path).map_err(|failure| Problem::Faulty(faulty(failure)))?;
     let read = |file| config::load_open(path, file, mode, purpose).map_err(faulty);
     let mut config: Config = apart(path, file, read)?;

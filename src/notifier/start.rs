@@ -275,6 +275,5 @@ fn drop_root(
     let (uid, gid) = (users.notifier.uid, users.notifier.gid);
     let own = Walls::new(&keep, Uid::from_raw(uid), Gid::from_raw(gid));
     let walls = Walls { root, file_size, ..own };
-    raw::one_arena();
     confine::confine(&walls)
 }

@@ -228,12 +228,14 @@ pub fn default_signal(signal: Signal) -> nix::Result<()> {
 }
 
 /// One allocation arena for all threads, so that a second thread neither maps 64 MiB nor opens files
-/// of /proc from `free`.
+/// of /proc from `free`; and what is large is mapped by itself also when it is needed once more, where the library
+/// would leave a hole of that size in the heap.
 pub fn one_arena() {
     #[cfg(target_env = "gnu")]
     // SAFETY: mallopt sets an integer parameter of the allocator; no thread exists yet.
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 1);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 128 << 10);
     }
 }
 
