@@ -152,6 +152,7 @@ fn machine(path: &Path, file: &File) -> Config {
         ups_conf: path_of("ups-conf").unwrap_or_else(|| PathBuf::from(UPS_CONF)),
         state_path: PathBuf::new(),
         host_sync: time("host-sync").unwrap_or(Duration::from_secs(15)),
+        rules: crate::rules::Program::default(),
         warnings: Vec::new(),
     }
 }

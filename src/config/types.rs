@@ -292,6 +292,8 @@ pub struct Config {
     pub slave_wait: Duration,
     /// How long a slave needs its power after it said goodbye. Default 30 s.
     pub halt_time: Duration,
+    /// All rules.
+    pub rules: crate::rules::Program,
     /// `None`: no status is served.
     pub status_socket: Option<StatusSocket>,
     /// NUT's list of UPSs. Default [`UPS_CONF`](super::UPS_CONF).
