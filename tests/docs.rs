@@ -630,6 +630,11 @@ const WORDS: &[(&str, &str)] = &[
     ),
     ("fds.ttys", "the serial ports"),
     ("fds.udp", "the UDP sockets"),
+    ("fds.tcp", "the TCP sockets"),
+    ("shown", "NUT's directory"),
+    ("local", "`AF_UNIX`"),
+    ("stream", "`SOCK_STREAM`, `SOCK_NONBLOCK`, `SOCK_CLOEXEC`"),
+    ("Arg::Is(2, 0)", "no protocol"),
     ("fds.pread", "process 1's command line"),
     ("no_flags", "no flags"),
     ("flags", "`MSG_DONTWAIT`"),
@@ -769,6 +774,9 @@ fn the_source_s_lists_are_the_program_s() {
     };
     let speaking = monitor::filter::Fds { udp: vec![12], ..fds.clone() };
     let serving = monitor::filter::Fds { status: Some(12), pool: vec![3, 4, 9, 10], ..fds.clone() };
+    let driven = monitor::filter::Fds { shown: Some(12), pool: vec![3, 4, 9, 10], ..fds.clone() };
+    let plain = monitor::filter::Fds { tcp: vec![12], ..fds.clone() };
+    let sealed = monitor::filter::Fds { tls: true, ..plain.clone() };
     let served = monitor::filter::status(Allow::new(), &serving);
     let all = vec![5];
     let parent = notifier::filter::Fds {
@@ -793,6 +801,11 @@ fn the_source_s_lists_are_the_program_s() {
         (names(&jail, &["monitor", "network"]), monitor::filter::monitor(&speaking)),
         (names(&jail, &["status"]), served),
         (names(&jail, &["monitor", "status"]), monitor::filter::monitor(&serving)),
+        (names(&jail, &["drivers"]), monitor::filter::drivers(Allow::new(), &driven)),
+        (names(&jail, &["monitor", "drivers"]), monitor::filter::monitor(&driven)),
+        (names(&jail, &["servers"]), monitor::filter::servers(Allow::new(), &plain)),
+        (names(&jail, &["monitor", "servers"]), monitor::filter::monitor(&plain)),
+        (names(&jail, &["monitor", "servers", "secured"]), monitor::filter::monitor(&sealed)),
         (names(&jail, &["monitor", "warden"]), monitor::filter::warden(&fds, 9, 10)),
         (names(&notifier, &["parent"]), notifier::filter::parent(&parent)),
         (names(&notifier, &["reader"]), notifier::filter::reader(5, 6)),
@@ -948,6 +961,9 @@ fn the_generated_parts_are_current() {
         ("docs/security.md", "monitor", Some(call_table("src/monitor/filter.rs", "monitor"))),
         ("docs/security.md", "status", Some(call_table("src/monitor/filter.rs", "status"))),
         ("docs/security.md", "network", Some(call_table("src/monitor/filter.rs", "network"))),
+        ("docs/security.md", "drivers", Some(call_table("src/monitor/filter.rs", "drivers"))),
+        ("docs/security.md", "servers", Some(call_table("src/monitor/filter.rs", "servers"))),
+        ("docs/security.md", "secured", Some(call_table("src/monitor/filter.rs", "secured"))),
         ("docs/security.md", "warden", Some(call_table("src/monitor/filter.rs", "warden"))),
         ("docs/security.md", "parent", Some(call_table("src/notifier/filter.rs", "parent"))),
         ("docs/security.md", "hand", Some(call_table("src/notifier/filter.rs", "hand"))),

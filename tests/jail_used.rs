@@ -10,6 +10,8 @@ mod common;
 
 use common::jail::{USERS, Wanted, free_port, heard, own_log};
 use common::lists::{call_name, lists};
+use common::nut::Nut;
+use common::nut_fake::Fake;
 use common::sim::{Rig, Setup, below};
 use common::{need_root, skip};
 use nix::sys::signal::{Signal, kill};
@@ -22,11 +24,14 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Entries that no run here uses, and why they stay.
-const EXCUSED: [(&str, &str, &str); 17] = [
+const EXCUSED: [(&str, &str, &str); 20] = [
     ("monitor", "clock_gettime", HPET),
     ("warden", "clock_gettime", HPET),
     ("parent", "clock_gettime", HPET),
     ("hand", "clock_gettime", HPET),
+    ("warden", "connect", ASKED),
+    ("warden", "socket", ASKED),
+    ("warden", "fstat", ASKED),
     ("warden", "accept4", INHERITED),
     ("warden", "shutdown", INHERITED),
     ("warden", "recvfrom", SPOKEN),
@@ -43,6 +48,7 @@ const EXCUSED: [(&str, &str, &str); 17] = [
 ];
 
 const INHERITED: &str = "the monitor serves the status, and inherits this list";
+const ASKED: &str = "the monitor asks NUT, and inherits this list";
 const SPOKEN: &str = "the monitor speaks to other machines, and inherits this list";
 const HPET: &str = "a clock source that the vDSO cannot read (hpet); elsewhere no call at all";
 const MUSL: &str = "the heap of another C library (musl) maps where glibc moves the break";
@@ -117,6 +123,10 @@ struct Traced {
 
 impl Traced {
     fn start(wanted: &Wanted, outer: &[&str]) -> Self {
+        Self::start_with(wanted, "shutdown-after 1h", outer)
+    }
+
+    fn start_with(wanted: &Wanted, more: &str, outer: &[&str]) -> Self {
         static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let file = format!("upsentry-trace-{}-{number}", std::process::id());
@@ -125,7 +135,7 @@ impl Traced {
         let strace = ["strace", "-f", "-qq", "--decode-pids=comm", "-e", "signal=none", "-o"];
         wanted.wrapper = outer.iter().chain(&strace).map(|word| (*word).to_owned()).collect();
         wanted.wrapper.push(trace.display().to_string());
-        Self { rig: wanted.start("shutdown-after 1h"), trace }
+        Self { rig: wanted.start(more), trace }
     }
 
     fn wait(&self, said: &str, times: usize) {
@@ -276,6 +286,25 @@ fn the_fleet(used: &mut Used, order: &mut BTreeMap<&'static str, Vec<String>>) {
     }
 }
 
+/// A driver, which ends, and a server, which is not there; with TLS, so that there is a key to draw.
+fn nut(used: &mut Used, order: &mut BTreeMap<&'static str, Vec<String>>) {
+    let nut = Nut::new(&["dummy"]);
+    let fake = Fake::new(&nut, "dummy", "OL");
+    let wanted = Wanted { ports: 0, ..Wanted::new("initctl") };
+    let more = format!(
+        "need 1\nups-conf {}\nups driven\nwatch driver:dummy\ndeadtime 1s\nups served\n\
+         watch nut://127.0.0.1:{}/x\n",
+        nut.ups_conf().display(),
+        free_port()
+    );
+    let traced = Traced::start_with(&wanted, &more, &[]);
+    traced.wait("driven: on mains", 1);
+    drop(fake);
+    fs::remove_dir_all(nut.state()).expect("the directory of its sockets");
+    traced.wait("driven: contact lost", 1);
+    traced.end(used, order);
+}
+
 /// A configuration that does not fit in the heap as it is.
 fn long_configuration(used: &mut Used, order: &mut BTreeMap<&'static str, Vec<String>>) {
     let setup = Setup::new();
@@ -305,6 +334,8 @@ fn every_entry_is_used() {
         return skip("needs strace");
     }
     let (mut used, mut order) = (Used::new(), BTreeMap::new());
+    // First: its warden keeps a group.
+    nut(&mut used, &mut order);
     over_the_fifo(&mut used, &mut order);
     by_signal(&mut used, &mut order);
     to_syslog(&mut used, &mut order);

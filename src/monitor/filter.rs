@@ -52,12 +52,13 @@ impl Fds {
 }
 
 /// All that a running monitor may do: 6 calls, and more where it speaks to other machines (4), serves the status (3),
-/// or asks NUT's drivers (4) or servers (2).
+/// or asks NUT's drivers (4) or servers (1, under TLS 2).
 pub fn monitor(fds: &Fds) -> Allow {
     let list = if fds.udp.is_empty() { Allow::new() } else { network(fds) };
     let list = if fds.status.is_some() { status(list, fds) } else { list };
     let list = if fds.shown.is_some() { drivers(list, fds) } else { list };
     let list = if fds.tcp.is_empty() { list } else { servers(list, fds) };
+    let list = if fds.tls { secured(list) } else { list };
     list
         // The modem lines, and how often they changed.
         .on(SYS_ioctl, &fds.ttys, &[command(TIOCMGET)])
@@ -115,9 +116,11 @@ pub fn drivers(list: Allow, fds: &Fds) -> Allow {
     list
         // A Unix socket cannot be connected a second time, and a driver may be started anew.
         .when(SYS_socket, &[local, stream, Arg::Is(2, 0)])
+        // To the driver's socket.
         .on(SYS_connect, &fds.pool, &[])
-        // What it says, without any descriptor; what it is asked.
+        // What it says, without any descriptor.
         .on(SYS_read, &fds.pool, &[])
+        // What it is asked.
         .on(SYS_write, &fds.pool, &[])
         // It is gone, or says nothing more.
         .on(SYS_close, &fds.pool, &[])
@@ -127,12 +130,13 @@ pub fn drivers(list: Allow, fds: &Fds) -> Allow {
 
 /// What asking NUT's servers needs, beside `list`. Sockets cannot be made: those that are there are connected anew.
 pub fn servers(list: Allow, fds: &Fds) -> Allow {
-    let list = list.on(SYS_connect, &fds.tcp, &[]).on(SYS_read, &fds.tcp, &[]).on(
-        SYS_write,
-        &fds.tcp,
-        &[],
-    );
-    if fds.tls { secured(list) } else { list }
+    list
+        // To a server's address, or to none, so that it can be connected anew.
+        .on(SYS_connect, &fds.tcp, &[])
+        // What it answers.
+        .on(SYS_read, &fds.tcp, &[])
+        // What it is asked.
+        .on(SYS_write, &fds.tcp, &[])
 }
 
 /// What TLS needs, beside `list`. The memory that it takes is laid in before.
