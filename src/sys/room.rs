@@ -3,7 +3,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -20,7 +20,8 @@ pub const NAME: &str = "nut";
 
 const NONE: Option<&Path> = None;
 
-/// The groups that reach what is shown: of the directory, and of those sockets in it that are there. Never root's.
+/// The groups that reach what is shown: of the directory, and of those sockets in it that are there. Never root's, and
+/// not that of any other file, or of a link: whoever may write the directory could choose it.
 ///
 /// # Errors
 /// The directory is not there, or is not one.
@@ -31,6 +32,7 @@ pub fn groups(shown: &Path, sockets: impl Iterator<Item = String>) -> Result<Vec
         return Err(failed("is no directory".to_owned()));
     }
     let sockets = sockets.filter_map(|name| fs::symlink_metadata(shown.join(name)).ok());
+    let sockets = sockets.filter(|meta| meta.file_type().is_socket());
     let mut groups: Vec<u32> = sockets.map(|meta| meta.gid()).chain([directory.gid()]).collect();
     groups.retain(|group| *group != 0);
     groups.sort_unstable();

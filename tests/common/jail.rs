@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -480,6 +481,10 @@ pub struct Wanted {
     pub serves: Option<u16>,
     /// Is the slave of whoever has this port.
     pub asks: Option<u16>,
+    /// Watches a driver of NUT's, which does not run; its directory is there.
+    pub driver: bool,
+    /// Asks a server of NUT's that is not there, `nut` or `nut+tls`.
+    pub server: Option<&'static str>,
     /// The daemon.
     pub program: PathBuf,
     /// Put before the daemon's own command line.
@@ -497,8 +502,25 @@ impl Wanted {
     pub fn new(via: &'static str) -> Self {
         let program = super::DAEMON.into();
         let (serves, asks) = (None, None);
-        let wrapper = Vec::new();
-        Self { via, background: false, ports: 1, status: false, serves, asks, program, wrapper }
+        let (driver, server, wrapper) = (false, None, Vec::new());
+        Self {
+            via,
+            background: false,
+            ports: 1,
+            status: false,
+            serves,
+            asks,
+            driver,
+            server,
+            program,
+            wrapper,
+        }
+    }
+
+    /// Watches a driver and asks a server under TLS, has no port, and serves its status.
+    pub fn nut(via: &'static str) -> Self {
+        let server = Some("nut+tls");
+        Self { ports: 0, status: true, driver: true, server, ..Self::new(via) }
     }
 
     /// Its configuration; `more` is put before the first UPS.
@@ -521,8 +543,12 @@ impl Wanted {
         if self.via == "command" {
             text.push_str("halt /bin/true\n");
         }
-        if self.ports + usize::from(self.asks.is_some()) > 1 {
+        let others = [self.asks.is_some(), self.driver, self.server.is_some()];
+        if self.ports + others.into_iter().filter(|one| *one).count() > 1 {
             text.push_str("need 1\n");
+        }
+        if self.driver {
+            text.push_str(&format!("ups-conf {}\n", path("ups.conf")));
         }
         if let Some(port) = self.serves.or(self.asks) {
             text.push_str(&format!("port {port}\nkey-file {}\n", path("key")));
@@ -535,6 +561,15 @@ impl Wanted {
         }
         if self.asks.is_some() {
             text.push_str("ups far\nwatch 127.0.0.1\n");
+        }
+        if self.driver {
+            text.push_str("ups driver\nwatch driver:dummy\n");
+        }
+        if let Some(scheme) = self.server {
+            // Nobody's port.
+            text.push_str(&format!("ups server\nwatch {scheme}://127.0.0.1:1/dummy\n"));
+            let pin = format!("tls-pin {}\n", "0".repeat(64));
+            text.push_str(if scheme == "nut" { "" } else { &pin });
         }
         text
     }
@@ -553,8 +588,16 @@ impl Wanted {
             setup = setup.option("--until-gone");
         }
         let key = setup.write("key", &"k".repeat(32));
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        let mode = PermissionsExt::from_mode(0o600);
         fs::set_permissions(key, mode).expect("the key's mode");
+        if self.driver {
+            let state = setup.path("drivers");
+            fs::create_dir(&state).expect("NUT's directory");
+            chown(&state, None, Some(super::nut::GROUP)).expect("as root");
+            fs::set_permissions(&state, PermissionsExt::from_mode(0o770)).expect("its mode");
+            let text = format!("statepath = {}\n[dummy]\ndriver = dummy-ups\n", state.display());
+            setup.write("ups.conf", &text);
+        }
         let config = setup.write("conf", &self.config(&setup, more));
         let mut words = self.wrapper.clone();
         words.push(self.program.display().to_string());

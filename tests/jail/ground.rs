@@ -1,18 +1,23 @@
 //! Descriptors of every kind that our processes have, and the walls around them.
 
+use crate::common::jail::USERS;
+use crate::common::nut::GROUP;
+use nix::fcntl::OFlag;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::SigSet;
 use nix::sys::signalfd::SignalFd;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use nix::unistd::{Gid, Uid};
 use std::fs::File;
 use std::net::UdpSocket;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use upsentry::monitor::filter as jail;
 use upsentry::notifier::filter as notifier;
 use upsentry::sys::confine::{Walls, confine};
+use upsentry::sys::{bind, room};
 
 /// Descriptors of every kind that our processes have, and one that none has: the `stranger`.
 pub(crate) struct Ground {
@@ -25,6 +30,15 @@ pub(crate) struct Ground {
     pub(crate) udp: [UdpSocket; 2],
     /// A UDP socket that no process of ours has.
     pub(crate) strange_udp: UdpSocket,
+    /// A connection to a driver, not made yet, and a stream socket that no process of ours has.
+    pub(crate) local: OwnedFd,
+    pub(crate) strange_local: OwnedFd,
+    /// The directory of NUT's drivers, as the room shows it, and where it is on this machine.
+    pub(crate) shown: OwnedFd,
+    pub(crate) drivers: PathBuf,
+    /// For a server of NUT's, of IPv4 and IPv6, not connected; and one that no process of ours has.
+    pub(crate) tcp: [OwnedFd; 2],
+    pub(crate) strange_tcp: OwnedFd,
     pub(crate) events: (OwnedFd, OwnedFd),
     pub(crate) log: (OwnedFd, OwnedFd),
     pub(crate) link: UnixDatagram,
@@ -57,6 +71,10 @@ impl Ground {
         let (syslog, far_log) = UnixDatagram::pair().expect("sockets");
         let file = |name: &str| File::create(scratch.join(name)).expect("a file");
         let listener = UnixListener::bind(scratch.join("status")).expect("a listener");
+        let drivers = scratch.join("drivers");
+        std::fs::create_dir(&drivers).expect("a directory");
+        std::os::unix::fs::chown(&drivers, None, Some(GROUP)).expect("as root");
+        std::fs::set_permissions(&drivers, PermissionsExt::from_mode(0o770)).expect("its mode");
         listener.set_nonblocking(true).expect("a listener");
         Self {
             tty: pty.slave,
@@ -64,6 +82,12 @@ impl Ground {
             clients: UnixStream::pair().expect("sockets"),
             udp: [udp("127.0.0.1:0"), udp(if six() { "[::1]:0" } else { "[::]:0" })],
             strange_udp: udp("127.0.0.1:0"),
+            local: local(),
+            strange_local: local(),
+            shown: opened(&drivers),
+            drivers,
+            tcp: [tcp("127.0.0.1:9"), tcp(if six() { "[::1]:9" } else { "127.0.0.1:9" })],
+            strange_tcp: tcp("127.0.0.1:9"),
             title: File::open("/proc/1/cmdline").expect("process 1"),
             poke: EventFd::from_flags(EfdFlags::EFD_NONBLOCK).expect("an eventfd"),
             news: EventFd::from_flags(EfdFlags::EFD_NONBLOCK).expect("an eventfd"),
@@ -109,6 +133,25 @@ impl Ground {
         jail::Fds { udp, ..self.serving_fds() }
     }
 
+    /// Of a monitor that watches a driver of NUT's.
+    pub(crate) fn watching_fds(&self) -> jail::Fds {
+        let (shown, pool) = (Some(self.shown.as_raw_fd()), vec![self.local.as_raw_fd()]);
+        jail::Fds { shown, pool, ..self.jail_fds() }
+    }
+
+    /// Of one that asks a server of NUT's.
+    pub(crate) fn polling_fds(&self) -> jail::Fds {
+        jail::Fds { tcp: self.tcp.each_ref().map(AsRawFd::as_raw_fd).to_vec(), ..self.jail_fds() }
+    }
+
+    /// Of one that does both, under TLS, and serves the status.
+    pub(crate) fn asking_fds(&self) -> jail::Fds {
+        let jail::Fds { status, mut pool, .. } = self.serving_fds();
+        pool.push(self.local.as_raw_fd());
+        let shown = Some(self.shown.as_raw_fd());
+        jail::Fds { status, pool, shown, tls: true, ..self.polling_fds() }
+    }
+
     pub(crate) fn notifier_fds(&self) -> notifier::Fds {
         let link = self.link.as_raw_fd();
         notifier::Fds {
@@ -132,6 +175,8 @@ impl Ground {
         let events = [self.poke.as_fd().as_raw_fd(), self.news.as_fd().as_raw_fd()];
         let serving = [&self.clients.0, &self.clients.1].map(AsRawFd::as_raw_fd);
         let udp = [&self.udp[0], &self.udp[1], &self.strange_udp].map(AsRawFd::as_raw_fd);
+        let nut = [&self.local, &self.strange_local, &self.shown, &self.strange_tcp];
+        let nut = nut.into_iter().chain(&self.tcp).map(AsRawFd::as_raw_fd);
         let more = events.into_iter().chain([self.children.as_fd().as_raw_fd()]);
         let more = more.chain(serving).chain([self.listener.as_raw_fd(), self.title.as_raw_fd()]);
         [0, 1, 2]
@@ -141,6 +186,7 @@ impl Ground {
             .chain(rest)
             .chain(more)
             .chain(udp)
+            .chain(nut)
             .collect()
     }
 
@@ -150,6 +196,23 @@ impl Ground {
         let keep = self.all();
         let own = Walls::new(&keep, Uid::from_raw(user), Gid::from_raw(user));
         confine(&Walls { root: Some(&self.empty), file_size, ..own }).map(drop)
+    }
+
+    /// The same of a process that watches a driver of NUT's, in a room that shows the directory of the drivers; and may
+    /// connect to these ports.
+    pub(crate) fn room(&self, ports: &[u16]) -> Result<(), String> {
+        room::enter(&self.empty, &self.drivers)?;
+        let keep = self.all();
+        let own = Walls::new(&keep, Uid::from_raw(USERS[0]), Gid::from_raw(USERS[0]));
+        let groups = [Gid::from_raw(GROUP)];
+        confine(&Walls { root: Some(Path::new("/")), groups: &groups, ports, ..own }).map(drop)
+    }
+
+    /// The same of one that only asks a server of NUT's, at these ports.
+    pub(crate) fn ports(&self, ports: &[u16]) -> Result<(), String> {
+        let keep = self.all();
+        let own = Walls::new(&keep, Uid::from_raw(USERS[0]), Gid::from_raw(USERS[0]));
+        confine(&Walls { root: Some(&self.empty), ports, ..own }).map(drop)
     }
 }
 
@@ -162,6 +225,22 @@ impl Drop for Ground {
 /// This machine has IPv6's loopback address: not all containers have.
 pub(crate) fn six() -> bool {
     UdpSocket::bind("[::1]:0").is_ok()
+}
+
+/// As a monitor makes one for a driver.
+pub(crate) fn local() -> OwnedFd {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    socket(AddressFamily::Unix, SockType::Stream, flags, None).expect("a socket")
+}
+
+fn tcp(to: &str) -> OwnedFd {
+    bind::tcp(to.parse().expect("an address")).expect("a TCP socket")
+}
+
+/// As the room opens the directory that it shows.
+fn opened(directory: &Path) -> OwnedFd {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    nix::fcntl::open(directory, flags, nix::sys::stat::Mode::empty()).expect("a directory")
 }
 
 /// A socket that reaches this machine only, and never waits.

@@ -7,6 +7,7 @@ use crate::common::{need_root, skip};
 use crate::ground::Ground;
 use crate::who::Who;
 use seccompiler::BpfProgram;
+use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 use std::time::Duration;
 use upsentry::monitor::filter as jail;
@@ -31,7 +32,22 @@ fn the_evil_process_is_confined_as_the_real_one() {
         (Who::Parent, "upsentry"),
         (Who::Hand, "upsentry-hand"),
     ];
-    for (wanted, pairs) in [(Wanted::new("signal"), alone), (Wanted::fleet("signal"), fleet)] {
+    let one = |monitor: Who| {
+        alone.map(|(who, name)| (if who == Who::Monitor { monitor } else { who }, name))
+    };
+    let asking = one(Who::Asking).map(|(who, name)| match who {
+        Who::Warden => (Who::AskingWarden, name),
+        who => (who, name),
+    });
+    let driver = Wanted { ports: 0, driver: true, ..Wanted::new("signal") };
+    let server = Wanted { ports: 0, server: Some("nut"), ..Wanted::new("signal") };
+    for (wanted, pairs) in [
+        (Wanted::new("signal"), alone),
+        (Wanted::fleet("signal"), fleet),
+        (Wanted::nut("signal"), asking),
+        (driver, [(Who::Watching, "upsentry-mon"); 4]),
+        (server, [(Who::Polling, "upsentry-mon"); 4]),
+    ] {
         same_rights(&wanted, &pairs);
     }
 }
@@ -78,7 +94,7 @@ fn same_rights(wanted: &Wanted, pairs: &[(Who, &str)]) {
 fn waiting(
     filters: usize,
     confine: &dyn Fn() -> Result<(), String>,
-) -> (Status, std::collections::BTreeMap<String, (String, String)>) {
+) -> (Status, BTreeMap<String, (String, String)>) {
     use nix::unistd::ForkResult;
     // SAFETY: as in `common::jail::make`.
     #[allow(unsafe_code)]
@@ -125,7 +141,12 @@ fn the_live_lists_are_the_compiled_ones() {
         // A master and slave, the one, the other.
         Wanted { program: release().to_owned(), ..fleet.clone() },
         Wanted { asks: None, status: false, ..fleet.clone() },
-        Wanted { serves: None, ports: 0, ..fleet },
+        Wanted { serves: None, ports: 0, ..fleet.clone() },
+        // Both of NUT's sources, each alone, with a port, and all that there is.
+        Wanted { program: release().to_owned(), ..Wanted::nut("signal") },
+        Wanted { server: None, status: false, ..Wanted::nut("signal") },
+        Wanted { driver: false, server: Some("nut"), ..Wanted::nut("signal") },
+        Wanted { ports: 2, driver: true, server: Some("nut+tls"), ..fleet },
     ] {
         let rig = wanted.start("");
         let pids = confined(&rig, &wanted, Duration::from_secs(10));
@@ -133,18 +154,18 @@ fn the_live_lists_are_the_compiled_ones() {
             let Some(live) = live_filters(pids[name]) else {
                 return skip("the kernel does not show filters (PTRACE_SECCOMP_GET_FILTER)");
             };
-            let own = live.len() - expected(name, &pids).len();
+            let own = live.len() - expected(name, &pids, &wanted).len();
             let live: Vec<u64> =
                 live.iter().skip(own).map(|program| fingerprint(program)).collect();
             let expected: Vec<u64> =
-                expected(name, &pids).iter().map(|program| fingerprint(program)).collect();
+                expected(name, &pids, &wanted).iter().map(|program| fingerprint(program)).collect();
             assert_eq!(live, expected, "{name} of {:?}", wanted.program);
         }
     }
 }
 
 /// The lists for the descriptors that /proc shows, oldest first.
-fn expected(name: &str, pids: &std::collections::BTreeMap<&str, u32>) -> Vec<BpfProgram> {
+fn expected(name: &str, pids: &BTreeMap<&str, u32>, wanted: &Wanted) -> Vec<BpfProgram> {
     let open = descriptors(pids[name]);
     let find = |what: &str, access: &str| -> Vec<RawFd> {
         let found =
@@ -194,20 +215,28 @@ fn expected(name: &str, pids: &std::collections::BTreeMap<&str, u32>) -> Vec<Bpf
                 news: find("eventfd", "rw")[0],
                 ..Default::default()
             };
-            // The socket that listens has a number above all others; its clients get the lowest four that are free.
             let monitor = descriptors(pids["upsentry-mon"]);
-            let sockets = |kinds: &[&str]| {
-                let kind = |target: &str| socket_kind(target).is_some_and(|is| kinds.contains(&is));
-                let found = monitor.iter().filter(|(_, (target, _))| kind(target));
+            let warden = descriptors(pids["upsentry-warden"]);
+            let of = |open: &BTreeMap<RawFd, (String, &str)>, kinds: &[Option<&str>]| {
+                let kind = |target: &str| {
+                    target.starts_with("socket:") && kinds.contains(&socket_kind(target))
+                };
+                let found = open.iter().filter(|(_, (target, _))| kind(target));
                 found.map(|(fd, _)| *fd).collect::<Vec<_>>()
             };
-            let status = sockets(&["listening"]).first().copied();
+            let status = of(&monitor, &[Some("listening")]).first().copied();
             // Bound one after the other: those to serve with, and the one to ask with.
-            let udp = sockets(&["udp", "udp6"]);
-            let free = (3..).filter(|fd| !monitor.contains_key(fd)).take(4);
-            let clients = free.filter(|_| status.is_some()).collect();
-            let fds = jail::Fds { status, pool: clients, udp, ..fds };
-            let warden = descriptors(pids["upsentry-warden"]);
+            let udp = of(&monitor, &[Some("udp"), Some("udp6")]);
+            // Those that are for a server are not connected: no table has them.
+            let tcp = of(&monitor, &[None]);
+            let shown = find("/nut", "r").first().copied();
+            // A client's and a driver's have the lowest numbers that nothing else in a monitor has: of what the warden
+            // has, its own socket and the news of children are closed there.
+            let own = |fd: &RawFd| monitor.contains_key(fd) && warden.contains_key(fd);
+            let count = if wanted.status { 4 } else { 0 } + usize::from(wanted.driver);
+            let pool = (3..).filter(|fd| !own(fd)).take(count).collect();
+            let tls = wanted.server == Some("nut+tls");
+            let fds = jail::Fds { status, pool, udp, tcp, tls, shown, ..fds };
             let of_warden = |what: &str| {
                 let is = |target: &str| target.contains(what) || socket_kind(target) == Some(what);
                 *warden.iter().find(|(_, (target, _))| is(target)).expect("its own").0
@@ -244,6 +273,15 @@ fn the_lists_are_the_reviewed_ones() {
     };
     let serving = jail::Fds { status: Some(50), pool: vec![3, 4, 5, 6], ..fds.clone() };
     let speaking = jail::Fds { udp: vec![60, 61], ..serving.clone() };
+    let watching = jail::Fds { shown: Some(51), pool: vec![3], ..fds.clone() };
+    let polling = jail::Fds { tcp: vec![70, 71], ..fds.clone() };
+    let asking = jail::Fds {
+        shown: Some(51),
+        pool: vec![3, 4, 5, 6, 7],
+        tcp: vec![70, 71],
+        tls: true,
+        ..serving.clone()
+    };
     let speaker = notifier::Fds { pread: vec![62], ..parent.clone() };
     let lists = [
         ("monitor", jail::monitor(&fds), REVIEWED[0]),
@@ -252,6 +290,10 @@ fn the_lists_are_the_reviewed_ones() {
         ("warden", jail::warden(&fds, 15, 16), REVIEWED[1]),
         ("warden of a speaking one", jail::warden(&speaking, 15, 16), REVIEWED[7]),
         ("parent", notifier::parent(&parent), REVIEWED[2]),
+        ("watching a driver", jail::monitor(&watching), REVIEWED[9]),
+        ("asking a server", jail::monitor(&polling), REVIEWED[10]),
+        ("asking both, and serving", jail::monitor(&asking), REVIEWED[11]),
+        ("warden of that one", jail::warden(&asking, 15, 16), REVIEWED[12]),
         ("parent of a speaking one", notifier::parent(&speaker), REVIEWED[8]),
         ("hand", notifier::hand(30, 31), REVIEWED[3]),
         ("reader", notifier::reader(40, 41), REVIEWED[4]),
@@ -262,7 +304,7 @@ fn the_lists_are_the_reviewed_ones() {
     }
 }
 
-const REVIEWED: [u64; 9] = [
+const REVIEWED: [u64; 13] = [
     0x7cda_e5ee_b2ec_afc1,
     0x52c9_42ee_5a17_8f67,
     0x7354_8ff9_6d0e_3c78,
@@ -272,4 +314,8 @@ const REVIEWED: [u64; 9] = [
     0x251c_17ee_bdd8_f9ec,
     0xfe5a_3798_7a62_c04d,
     0xf605_350c_888d_23fc,
+    0xe4e9_0831_b664_0c49,
+    0x9185_33ab_d26f_5de2,
+    0x2d91_ea55_d16d_10dc,
+    0xdd2b_8ff8_a4ff_b759,
 ];

@@ -5,7 +5,8 @@
 //! How each test fails: add `.any(SYS_openat)` to a list, swap two arguments of a rule, leave out
 //! `seccomp::install` or `confine` in one process; `prctl`'s `Is(0, …)` made `any` falls to the matrix only.
 //! Those of the network: add `.any(SYS_recvmsg)` to `monitor::filter::network`, leave out a flag or a descriptor there,
-//! or `IP_FREEBIND`'s end in `sys::bind`.
+//! or `IP_FREEBIND`'s end in `sys::bind`. Those of NUT: leave out an argument of `socket` or a descriptor in
+//! `monitor::filter::drivers`, a mount flag or the old root's end in `sys::room`, `ports` in `sys::confine`.
 #![cfg(target_arch = "x86_64")]
 #![allow(
     clippy::expect_used,
@@ -25,6 +26,8 @@ mod lists;
 mod live;
 mod matrix;
 mod network;
+mod nut;
+mod room;
 mod who;
 
 use common::jail::{Outcome, Way, make};

@@ -2,8 +2,8 @@
 
 use crate::common::jail::{Call, Way, address, text};
 use crate::ground::Ground;
-use crate::network;
 use crate::who::Who;
+use crate::{network, nut};
 use nix::libc;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
@@ -376,6 +376,7 @@ pub(crate) fn matrix(ground: &Ground) -> Vec<(&'static str, Way)> {
     let mut all: Vec<(&'static str, Way)> = calls
         .into_iter()
         .chain(network::calls(ground))
+        .chain(nut::calls(ground))
         .map(|(name, number, args)| (name, Way::Native(Call::new(number, &args))))
         .collect();
     let old = [("int80 exit", 1), ("int80 write", 4), ("int80 getpid", 20), ("int80 execve", 11)];
@@ -430,6 +431,13 @@ pub(crate) fn works(who: Who) -> Vec<&'static str> {
         Who::Speaking => speaking.collect(),
         Who::SpeakingWarden => speaking.chain(warden).collect(),
         Who::Warden => monitor.into_iter().chain(warden).collect(),
+        Who::Watching => monitor.into_iter().chain(nut::WATCHES).collect(),
+        Who::Polling => monitor.into_iter().chain(nut::POLLS).collect(),
+        Who::Asking | Who::AskingWarden => {
+            let asks = nut::WATCHES.into_iter().chain(nut::POLLS).chain(nut::BESIDE);
+            let warden = warden.into_iter().filter(|_| who.is_warden());
+            monitor.into_iter().chain(serving).chain(asks).chain(warden).collect()
+        }
         Who::Parent => {
             vec![
                 "write news",
@@ -448,6 +456,16 @@ pub(crate) fn works(who: Who) -> Vec<&'static str> {
             "write news",
             "write client",
             "write status",
+            "write local",
+            "write shown",
+            "write tcp v4",
+            "write tcp v6",
+            "write another tcp",
+            "write another local",
+            "close local",
+            "close another local",
+            "close shown",
+            "close tcp",
             "write udp",
             "close udp",
             "close client",

@@ -155,7 +155,7 @@ pub(crate) fn calls(ground: &Ground) -> Vec<(&'static str, c_long, Vec<u64>)> {
 }
 
 /// 127.0.0.1, as the kernel has it; 16 bytes.
-fn loopback(port: u16) -> u64 {
+pub(crate) fn loopback(port: u16) -> u64 {
     address(four([127, 0, 0, 1], port))
 }
 
@@ -169,7 +169,7 @@ fn four(octets: [u8; 4], port: u16) -> libc::sockaddr_in {
 }
 
 /// ::1; 28 bytes.
-fn loopback_six(port: u16) -> u64 {
+pub(crate) fn loopback_six(port: u16) -> u64 {
     address(libc::sockaddr_in6 {
         sin6_family: libc::AF_INET6 as u16,
         sin6_port: port.to_be(),
@@ -180,7 +180,7 @@ fn loopback_six(port: u16) -> u64 {
 }
 
 /// A socket in the file system; 110 bytes.
-fn path(path: &str) -> u64 {
+pub(crate) fn path(path: &str) -> u64 {
     let mut to = libc::sockaddr_un { sun_family: libc::AF_UNIX as u16, sun_path: [0; 108] };
     for (to, from) in to.sun_path.iter_mut().zip(path.bytes()) {
         *to = libc::c_char::from_ne_bytes([from]);
@@ -189,7 +189,7 @@ fn path(path: &str) -> u64 {
 }
 
 /// A control message.
-fn control(level: c_int, kind: c_int, data: &[u8]) -> Vec<u8> {
+pub(crate) fn control(level: c_int, kind: c_int, data: &[u8]) -> Vec<u8> {
     let mut bytes = (16 + data.len()).to_ne_bytes().to_vec();
     bytes.extend(level.to_ne_bytes());
     bytes.extend(kind.to_ne_bytes());
@@ -199,7 +199,7 @@ fn control(level: c_int, kind: c_int, data: &[u8]) -> Vec<u8> {
 }
 
 /// One `struct mmsghdr` (and so one `struct msghdr`) with a byte of data, and this control message.
-fn one(to: u64, length: u32, control: &[u8]) -> u64 {
+pub(crate) fn one(to: u64, length: u32, control: &[u8]) -> u64 {
     let byte = text("x");
     // SAFETY: all zeros is an mmsghdr without address, data and control part.
     #[allow(unsafe_code)]

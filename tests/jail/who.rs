@@ -18,20 +18,31 @@ pub(crate) enum Who {
     Serving,
     /// A monitor of a master that is a slave as well, and serves the status.
     Speaking,
+    /// One that watches a driver of NUT's.
+    Watching,
+    /// One that asks a server of NUT's, in clear.
+    Polling,
+    /// One that does both, under TLS, and serves the status.
+    Asking,
     Warden,
-    /// The warden of that one.
+    /// The warden of the one that speaks, of the one that asks.
     SpeakingWarden,
+    AskingWarden,
     Parent,
     Hand,
     Reader,
 }
 
-pub(crate) const ALL: [Who; 8] = [
+pub(crate) const ALL: [Who; 12] = [
     Who::Monitor,
     Who::Serving,
     Who::Speaking,
+    Who::Watching,
+    Who::Polling,
+    Who::Asking,
     Who::Warden,
     Who::SpeakingWarden,
+    Who::AskingWarden,
     Who::Parent,
     Who::Hand,
     Who::Reader,
@@ -41,10 +52,22 @@ pub(crate) const ALL: [Who; 8] = [
 pub(crate) type Rule = (c_long, Vec<(usize, u64)>);
 
 impl Who {
+    /// A monitor: of the warden's list and its own.
+    pub(crate) fn is_monitor(self) -> bool {
+        !self.is_warden() && !matches!(self, Who::Parent | Who::Hand | Who::Reader)
+    }
+
+    pub(crate) fn is_warden(self) -> bool {
+        matches!(self, Who::Warden | Who::SpeakingWarden | Who::AskingWarden)
+    }
+
     fn jail_fds(self, ground: &Ground) -> jail::Fds {
         match self {
             Who::Serving => ground.serving_fds(),
             Who::Speaking | Who::SpeakingWarden => ground.speaking_fds(),
+            Who::Watching => ground.watching_fds(),
+            Who::Polling => ground.polling_fds(),
+            Who::Asking | Who::AskingWarden => ground.asking_fds(),
             _ => ground.jail_fds(),
         }
     }
@@ -54,13 +77,13 @@ impl Who {
         let (link, children) = (ground.link.as_raw_fd(), ground.children.as_fd().as_raw_fd());
         let fds = self.jail_fds(ground);
         let lists = match self {
-            Who::Monitor | Who::Serving | Who::Speaking => {
+            _ if self.is_monitor() => {
                 vec![jail::warden(&fds, link, children), jail::monitor(&fds)]
             }
-            Who::Warden | Who::SpeakingWarden => vec![jail::warden(&fds, link, children)],
+            _ if self.is_warden() => vec![jail::warden(&fds, link, children)],
             Who::Parent => vec![notifier::parent(&ground.notifier_fds())],
             Who::Hand => vec![notifier::hand(link, ground.directory.as_raw_fd())],
-            Who::Reader => {
+            _ => {
                 vec![notifier::reader(ground.state.as_raw_fd(), ground.events.1.as_raw_fd())]
             }
         };
@@ -70,15 +93,15 @@ impl Who {
     /// Becomes it, in the order of its start.
     pub(crate) fn become_it(self, ground: &Ground, programs: &[BpfProgram]) -> Result<(), String> {
         match self {
-            Who::Monitor | Who::Serving | Who::Speaking => {
-                ground.walls(USERS[0], 0)?;
+            _ if self.is_monitor() => {
+                self.enter(ground)?;
                 // The warden's list has no room for the timer.
                 impatient();
                 seccomp::install(&programs[0])?;
                 confine::no_more_processes()?;
                 return seccomp::install(&programs[1]);
             }
-            Who::Warden | Who::SpeakingWarden => ground.walls(USERS[0], 0)?,
+            _ if self.is_warden() => self.enter(ground)?,
             Who::Parent => ground.walls(USERS[1], 1 << 20)?,
             Who::Hand => {
                 raw::close_all_but(&ground.all()).map_err(|error| error.to_string())?;
@@ -87,22 +110,31 @@ impl Who {
                 confine::drop_held()?;
                 confine::replace_files_in(ground.directory.as_fd())?;
             }
-            Who::Reader => ground.walls(65534, 0)?,
+            _ => ground.walls(65534, 0)?,
         }
         impatient();
         seccomp::install(&programs[0])
+    }
+
+    /// The jail's walls.
+    fn enter(self, ground: &Ground) -> Result<(), String> {
+        match self {
+            Who::Watching => ground.room(&[]),
+            Who::Polling => ground.ports(&[9]),
+            Who::Asking | Who::AskingWarden => ground.room(&[9]),
+            _ => ground.walls(USERS[0], 0),
+        }
     }
 
     /// Calls without a condition, with the reason beside each list in `filter.rs`.
     pub(crate) fn free(self) -> Vec<c_long> {
         use libc::*;
         let monitor = [SYS_ppoll, SYS_clock_gettime, SYS_exit_group];
-        let random = matches!(self, Who::Speaking | Who::SpeakingWarden).then_some(SYS_getrandom);
+        let random = [Who::Speaking, Who::SpeakingWarden, Who::Asking, Who::AskingWarden];
+        let random = random.contains(&self).then_some(SYS_getrandom);
         match self {
-            Who::Monitor | Who::Serving | Who::Speaking => {
-                monitor.into_iter().chain(random).collect()
-            }
-            Who::Warden | Who::SpeakingWarden => [
+            _ if self.is_monitor() => monitor.into_iter().chain(random).collect(),
+            _ if self.is_warden() => [
                 SYS_clone,
                 SYS_wait4,
                 SYS_clone3,
@@ -122,7 +154,7 @@ impl Who {
             .collect(),
             Who::Parent => [SYS_brk, SYS_munmap].into_iter().chain(monitor).collect(),
             Who::Hand => [SYS_write, SYS_close, SYS_brk].into_iter().chain(monitor).collect(),
-            Who::Reader => vec![SYS_brk, SYS_munmap, SYS_mremap, SYS_exit_group],
+            _ => vec![SYS_brk, SYS_munmap, SYS_mremap, SYS_exit_group],
         }
     }
 
@@ -149,8 +181,8 @@ impl Who {
             let listener = fd(ground.listener.as_raw_fd());
             let flags = (SOCK_CLOEXEC | SOCK_NONBLOCK) as u64;
             monitor.push((SYS_accept4, vec![listener, (3, flags)]));
-            for client in [&ground.clients.0, &ground.clients.1] {
-                let client = fd(client.as_raw_fd());
+            for client in &fds.pool {
+                let client = fd(*client);
                 monitor.extend([
                     (SYS_write, vec![client]),
                     (SYS_close, vec![client]),
@@ -168,9 +200,24 @@ impl Who {
                 ]);
             }
         }
+        if matches!(self, Who::Watching | Who::Asking | Who::AskingWarden) {
+            let kind = (SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC) as u64;
+            monitor.push((SYS_socket, vec![(0, AF_UNIX as u64), (1, kind), (2, 0)]));
+            monitor.push((SYS_fstat, vec![fd(ground.shown.as_raw_fd())]));
+            for number in &fds.pool {
+                let calls = [SYS_connect, SYS_read, SYS_write, SYS_close];
+                monitor.extend(calls.map(|call| (call, vec![fd(*number)])));
+            }
+        }
+        if matches!(self, Who::Polling | Who::Asking | Who::AskingWarden) {
+            for tcp in &ground.tcp {
+                let calls = [SYS_connect, SYS_read, SYS_write];
+                monitor.extend(calls.map(|call| (call, vec![fd(tcp.as_raw_fd())])));
+            }
+        }
         match self {
-            Who::Monitor | Who::Serving | Who::Speaking => monitor,
-            Who::Warden | Who::SpeakingWarden => {
+            _ if self.is_monitor() => monitor,
+            _ if self.is_warden() => {
                 monitor.extend([
                     (SYS_read, vec![fd(link)]),
                     (SYS_read, vec![fd(children)]),
@@ -211,7 +258,7 @@ impl Who {
                 (SYS_kill, vec![(0, 1), (1, SIGPWR as u64)]),
                 asked,
             ],
-            Who::Reader => vec![
+            _ => vec![
                 (SYS_read, vec![fd(ground.state.as_raw_fd())]),
                 (SYS_write, vec![fd(ground.events.1.as_raw_fd())]),
                 (SYS_write, vec![fd(2)]),
@@ -224,9 +271,9 @@ impl Who {
     /// Calls that make or change a mapping: allowed where it cannot be executed.
     pub(crate) fn maps(self) -> Vec<c_long> {
         match self {
-            Who::Monitor | Who::Serving | Who::Speaking | Who::Hand => Vec::new(),
-            Who::Warden | Who::SpeakingWarden => vec![libc::SYS_mmap, libc::SYS_mprotect],
             Who::Parent | Who::Reader => vec![libc::SYS_mmap],
+            _ if self.is_warden() => vec![libc::SYS_mmap, libc::SYS_mprotect],
+            _ => Vec::new(),
         }
     }
 
