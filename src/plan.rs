@@ -40,7 +40,8 @@ fn plan(config: &Config, jail: Jail) -> Result<Plan, String> {
     let distant =
         config.ups.iter().enumerate().filter_map(|(index, ups)| distant(config, ups, index, &net));
     let (lines, distant): (Vec<_>, Vec<_>) = (lines.collect(), distant.collect());
-    let fed = config.ups.iter().enumerate().filter_map(|(index, ups)| fed(config, ups, index, &net));
+    let fed =
+        config.ups.iter().enumerate().filter_map(|(index, ups)| fed(config, ups, index, &net));
     let fed = fed.collect::<nix::Result<Vec<_>>>().map_err(at("TCP socket"))?;
     cage.reach = reach(config, &fed)?;
     let together = Together { need: config.need, host_sync: config.host_sync };
@@ -102,7 +103,9 @@ fn fed(config: &Config, ups: &Ups, index: usize, net: &Net) -> Option<nix::Resul
             // Nothing has such a name.
             driver.socket().unwrap_or_else(|| "?".to_owned())
         ))),
-        Watch::Server(server) => upsd(ups, server, index, net, wanted.clone()).map(Box::new).map(Source::Server),
+        Watch::Server(server) => {
+            upsd(ups, server, index, net, wanted.clone()).map(Box::new).map(Source::Server)
+        }
     };
     Some(asked.map(|asked| Fed {
         name: ups.name.clone(),

@@ -4,7 +4,8 @@ use core::time::Duration;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::monitor::voice::Voice;
-use crate::rules::{Action, Effect, Engine, Program};
+use crate::rules::{Action, Effect, Engine, Program, Truth, When, Why};
+use crate::status::report::{Doubt, Holds, Rule};
 
 /// Lines of rules in the log, at once; the pipe takes no more of us than this either.
 const LINES: usize = 20;
@@ -93,9 +94,34 @@ impl<'a> Ruled<'a> {
         self.engine.next(now)
     }
 
-    /// The rules at work, for the status.
-    pub(super) fn engine(&self) -> &Engine<'a> {
-        &self.engine
+    /// For the status, by place; `None`: behind the last.
+    pub(super) fn shown(&self, now: Duration, place: usize) -> Option<Rule<'a>> {
+        let rule = self.program.rules().get(place)?;
+        let timer = match rule.when {
+            When::Timer(timer) => Some(self.engine.timer(usize::from(timer))),
+            When::If(..) => None,
+        };
+        let holds = match (timer, self.engine.truth(place)) {
+            (Some(_), _) => Holds::Idle,
+            (None, Truth::True) => Holds::Yes,
+            (None, Truth::False) => Holds::No,
+            (None, Truth::Unknown) => Holds::Unknown,
+        };
+        let left = timer.flatten().map(|at| at.saturating_sub(now));
+        let left = left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+        let why = match self.engine.why(place) {
+            None => Doubt::None,
+            Some(Why::Missing(_, name)) => Doubt::Missing(name.into()),
+            Some(Why::NoNumber(_, name)) => Doubt::NoNumber(name.into()),
+            Some(Why::Again) => Doubt::Again,
+        };
+        Some(Rule { name: rule.name.as_str().into(), holds, why, left })
+    }
+
+    /// Other numbers whenever one of them stands otherwise.
+    pub(super) fn stamp(&self) -> impl Iterator<Item = u64> {
+        let truths = (0..self.program.rules().len()).map(|rule| self.engine.truth(rule) as u64);
+        self.engine.snapshot().chain(truths)
     }
 
     fn remember(&self) {
@@ -104,4 +130,3 @@ impl<'a> Ruled<'a> {
         }
     }
 }
-

@@ -14,9 +14,9 @@ use crate::ipc::told::Word;
 use crate::monitor::fed::{Asked, Connection};
 use crate::monitor::lines::Watched;
 use crate::monitor::local::Local;
+use crate::monitor::memory::WORDS;
 use crate::monitor::net::{self, Net, Parted};
 use crate::monitor::power;
-use crate::monitor::memory::WORDS;
 use crate::monitor::remote::Remote;
 use crate::monitor::ruled::Ruled;
 use crate::monitor::serve::Server;
@@ -68,9 +68,7 @@ pub(super) fn main(cell: &'static Cell, outage: bool) -> ! {
 /// How NUT is asked for this UPS.
 fn link(cell: &'static Cell, plan: &'static Fed) -> Box<dyn Connection> {
     match &plan.asked {
-        Source::Driver(path) => {
-            Box::new(Local::new(path, cell.shown.as_ref(), &cell.pool, plan))
-        }
+        Source::Driver(path) => Box::new(Local::new(path, cell.shown.as_ref(), &cell.pool, plan)),
         Source::Server(upsd) => Box::new(Upstream::new(upsd)),
     }
 }
@@ -152,9 +150,8 @@ impl All {
         let tracks = vec![Track::default(); cell.about.labels.len()];
         let server = cell.status.as_ref().map(|socket| Server::new(socket, Some(&cell.pool)));
         let rest = cell.memory.get(cell.about.labels.len().saturating_mul(WORDS)..);
-        let ruled = (!cell.rules.is_empty()).then(|| {
-            Ruled::new(&cell.rules, &cell.about.numbers, rest.unwrap_or_default(), start)
-        });
+        let ruled = (!cell.rules.is_empty())
+            .then(|| Ruled::new(&cell.rules, &cell.about.numbers, rest.unwrap_or_default(), start));
         let mut all = All { lines, remotes, asked, sync, ruled, net, tracks, server };
         let held = all.sync.is_some();
         all.lines.iter_mut().for_each(|one| one.ups_mut().hold(held));
@@ -331,6 +328,7 @@ impl All {
             lines: &self.lines,
             remotes: &self.remotes,
             asked: &self.asked,
+            ruled: self.ruled.as_ref(),
             tracks: &self.tracks,
             net: self.net.as_ref(),
         };

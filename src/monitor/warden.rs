@@ -84,7 +84,8 @@ fn enter(plan: Plan) -> Result<Cell, String> {
     let children = SignalFd::with_flags(&child, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
     let children = children.map_err(at("signalfd"))?;
     let ruled = if plan.rules.is_empty() { 0 } else { Engine::new(&plan.rules).words() };
-    let memory = raw::shared_words(plan.about.labels.len().saturating_mul(WORDS).saturating_add(ruled));
+    let memory =
+        raw::shared_words(plan.about.labels.len().saturating_mul(WORDS).saturating_add(ruled));
     let memory = memory.map_err(at("shared page"))?;
     let fds = numbers(&plan, poke.as_fd().as_raw_fd(), shown.as_ref());
     let words = plan.cage.notices.map()?;
@@ -94,7 +95,8 @@ fn enter(plan: Plan) -> Result<Cell, String> {
         core::mem::forget((plan, shown));
         return Err(error);
     }
-    let Plan { first, lines, distant, mut fed, together, rules, network, status, about, cage } = plan;
+    let Plan { first, lines, distant, mut fed, together, rules, network, status, about, cage } =
+        plan;
     let Cage { events, log, link, notices, null, .. } = cage;
     // Closed with everything else; their owners must not close those numbers again.
     core::mem::forget((null, notices.page));
