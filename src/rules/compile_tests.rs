@@ -113,125 +113,119 @@ fn the_longest_name_of_a_ups_is_meant() {
     assert_eq!(program.variables.len(), 1);
 }
 
+/// A rule, where it is wrong, and how.
+const MISTAKES: &[(&str, (usize, usize), &str)] = &[
+    ("", (1, 0), "a name must follow this"),
+    ("a", (1, 1), "`:' must follow this"),
+    ("a b", (3, 1), "`:' must stand here, not `b'"),
+    (
+        "a: iff known ups.load then low",
+        (4, 3),
+        "`if' or `on timer' must stand here, not `iff' (did you mean `if'?)",
+    ),
+    (
+        "a: IF known ups.load then low",
+        (4, 2),
+        "`if' or `on timer' must stand here, not `IF' (did you mean `if'?)",
+    ),
+    (
+        "a: if battery.charge < 20 than low",
+        (27, 4),
+        "`and', `or', `for' or `then' must stand here, not `than' (did you mean `then'?)",
+    ),
+    (
+        "a: if battery.charge < 20 then shutdwon",
+        (32, 8),
+        "an action must stand here, not `shutdwon' (did you mean `shutdown'?)",
+    ),
+    ("a: if battery.charge < 20 then", (27, 4), "an action must follow this"),
+    (
+        "a: if battery.charge < 20 then low low",
+        (36, 3),
+        "`,', `else' or the end must stand here, not `low'",
+    ),
+    (
+        "a: if battery.charge 20 then low",
+        (22, 2),
+        "`has' or a comparison must stand here, not `20'",
+    ),
+    (
+        "a: if battery.charge == 20 then low",
+        (23, 1),
+        "a number, a time or a text in quotes must stand here, not `='",
+    ),
+    ("a: if battery.charge < x then low", (24, 1), "`x' is no number; a text stands in quotes"),
+    (
+        "a: if battery.charge < 20x then low",
+        (24, 3),
+        "`20x' is no number; one may have a unit (% A Ah C F Hz V VA W s) or be a time (5m)",
+    ),
+    (
+        "a: if 20 > battery.charge then low",
+        (7, 2),
+        "a variable stands on the left side of a comparison",
+    ),
+    (
+        "a: if charge < 20 then low",
+        (7, 6),
+        "`charge' is no variable; they are called like battery.charge",
+    ),
+    (
+        "a: if ups.model < \"x\" then low",
+        (17, 1),
+        "texts are compared by `=' and `!=' only; a number stands without quotes",
+    ),
+    ("a: if ups.status has \"O B\" then low", (22, 5), "`has' looks for one word"),
+    (
+        "a: if ups.load > 5 for 5 then low",
+        (24, 1),
+        "`5' is not a time; write it like 20s, 5m or 1h",
+    ),
+    ("a: if ups.load > 5 for 10ms then low", (24, 4), "this time is from 1s to 30 days, not 10ms"),
+    (
+        "a: if ups.load > 5 for 5m and ups.load < 9 then low",
+        (27, 3),
+        "`for' is of all that stands before it; put that in parentheses: `(… for 5m) and …'",
+    ),
+    (
+        "a: if (ups.load > 5 then low",
+        (21, 4),
+        "`and', `or', `for' or `)' must stand here, not `then'",
+    ),
+    ("a: if ups.load > 5 then notify hot", (32, 3), "a text in quotes must stand here, not `hot'"),
+    (
+        "a: if ups.load > 5 then notify \"hot",
+        (32, 1),
+        "this quote is not closed; it must end in the same line",
+    ),
+    ("a: if ups.load > 5 && ups.load < 6 then low", (20, 1), "write `and'"),
+    (
+        "a: if ups.load > 5 then log \"x\" else low",
+        (38, 3),
+        "`low' ends by itself; it stands after `then' only",
+    ),
+    ("a: if ups.load > 5 then start timer x", (37, 1), "a time, like `10m', must follow this"),
+    (
+        "a: on tmier x then low",
+        (7, 5),
+        "`timer' must stand here, not `tmier' (did you mean `timer'?)",
+    ),
+    (
+        "left: if ups.load > 5 then low",
+        (1, 4),
+        "a UPS is called so; a rule needs a name of its own",
+    ),
+    (
+        "a+b: if ups.load > 5 then low",
+        (1, 3),
+        "a name is 1 to 63 of the characters A-Z a-z 0-9 . _ -",
+    ),
+    ("ä: if ups.load > 5 then low", (1, 1), "`ä' does not belong in a rule"),
+];
+
 #[test]
 fn each_mistake_is_shown_where_it_is() {
-    let cases: &[(&str, (usize, usize), &str)] = &[
-        ("", (1, 0), "a name must follow this"),
-        ("a", (1, 1), "`:' must follow this"),
-        ("a b", (3, 1), "`:' must stand here, not `b'"),
-        (
-            "a: iff known ups.load then low",
-            (4, 3),
-            "`if' or `on timer' must stand here, not `iff' (did you mean `if'?)",
-        ),
-        (
-            "a: IF known ups.load then low",
-            (4, 2),
-            "`if' or `on timer' must stand here, not `IF' (did you mean `if'?)",
-        ),
-        (
-            "a: if battery.charge < 20 than low",
-            (27, 4),
-            "`and', `or', `for' or `then' must stand here, not `than' (did you mean `then'?)",
-        ),
-        (
-            "a: if battery.charge < 20 then shutdwon",
-            (32, 8),
-            "an action must stand here, not `shutdwon' (did you mean `shutdown'?)",
-        ),
-        ("a: if battery.charge < 20 then", (27, 4), "an action must follow this"),
-        (
-            "a: if battery.charge < 20 then low low",
-            (36, 3),
-            "`,', `else' or the end must stand here, not `low'",
-        ),
-        (
-            "a: if battery.charge 20 then low",
-            (22, 2),
-            "`has' or a comparison must stand here, not `20'",
-        ),
-        (
-            "a: if battery.charge == 20 then low",
-            (23, 1),
-            "a number, a time or a text in quotes must stand here, not `='",
-        ),
-        ("a: if battery.charge < x then low", (24, 1), "`x' is no number; a text stands in quotes"),
-        (
-            "a: if battery.charge < 20x then low",
-            (24, 3),
-            "`20x' is no number; one may have a unit (% A Ah C F Hz V VA W s) or be a time (5m)",
-        ),
-        (
-            "a: if 20 > battery.charge then low",
-            (7, 2),
-            "a variable stands on the left side of a comparison",
-        ),
-        (
-            "a: if charge < 20 then low",
-            (7, 6),
-            "`charge' is no variable; they are called like battery.charge",
-        ),
-        (
-            "a: if ups.model < \"x\" then low",
-            (17, 1),
-            "texts are compared by `=' and `!=' only; a number stands without quotes",
-        ),
-        ("a: if ups.status has \"O B\" then low", (22, 5), "`has' looks for one word"),
-        (
-            "a: if ups.load > 5 for 5 then low",
-            (24, 1),
-            "`5' is not a time; write it like 20s, 5m or 1h",
-        ),
-        (
-            "a: if ups.load > 5 for 10ms then low",
-            (24, 4),
-            "this time is from 1s to 30 days, not 10ms",
-        ),
-        (
-            "a: if ups.load > 5 for 5m and ups.load < 9 then low",
-            (27, 3),
-            "`for' is of all that stands before it; put that in parentheses: `(… for 5m) and …'",
-        ),
-        (
-            "a: if (ups.load > 5 then low",
-            (21, 4),
-            "`and', `or', `for' or `)' must stand here, not `then'",
-        ),
-        (
-            "a: if ups.load > 5 then notify hot",
-            (32, 3),
-            "a text in quotes must stand here, not `hot'",
-        ),
-        (
-            "a: if ups.load > 5 then notify \"hot",
-            (32, 1),
-            "this quote is not closed; it must end in the same line",
-        ),
-        ("a: if ups.load > 5 && ups.load < 6 then low", (20, 1), "write `and'"),
-        (
-            "a: if ups.load > 5 then log \"x\" else low",
-            (38, 3),
-            "`low' ends by itself; it stands after `then' only",
-        ),
-        ("a: if ups.load > 5 then start timer x", (37, 1), "a time, like `10m', must follow this"),
-        (
-            "a: on tmier x then low",
-            (7, 5),
-            "`timer' must stand here, not `tmier' (did you mean `timer'?)",
-        ),
-        (
-            "left: if ups.load > 5 then low",
-            (1, 4),
-            "a UPS is called so; a rule needs a name of its own",
-        ),
-        (
-            "a+b: if ups.load > 5 then low",
-            (1, 3),
-            "a name is 1 to 63 of the characters A-Z a-z 0-9 . _ -",
-        ),
-        ("ä: if ups.load > 5 then low", (1, 1), "`ä' does not belong in a rule"),
-    ];
-    for (text, (column, width), message) in cases {
+    for (text, (column, width), message) in MISTAKES {
         assert_eq!(wrong(text), (*column, *width, (*message).to_owned()), "{text}");
     }
     // Columns count characters, also behind what has several bytes.

@@ -1,10 +1,9 @@
 //! What follows from values and time. All memory is there from the start.
 
-use core::cmp::Ordering;
 use core::fmt;
-use core::ops::Range;
 use core::time::Duration;
 
+use super::index::{Index, compare, place};
 use super::program::{Action, Op, Program, Rule, When, is_whole};
 use super::text::{Text, has, number};
 
@@ -105,34 +104,6 @@ pub(super) struct State {
     pub(super) low: bool,
 }
 
-/// Rules by the number of what they depend on.
-#[derive(Debug)]
-struct Index {
-    /// Those of the number n are `rules[starts[n]..starts[n + 1]]`, in their order.
-    starts: Box<[usize]>,
-    rules: Box<[u16]>,
-}
-
-impl Index {
-    /// Of so many numbers, from pairs of a number and a rule.
-    fn new(count: usize, mut pairs: Vec<(u16, u16)>) -> Index {
-        pairs.sort_unstable();
-        pairs.dedup();
-        let before = |limit: usize| pairs.partition_point(|(one, _)| usize::from(*one) < limit);
-        let starts = (0..=count).map(before).collect();
-        Index { starts, rules: pairs.iter().map(|(_, rule)| *rule).collect() }
-    }
-
-    fn range(&self, number: usize) -> Range<usize> {
-        let start = |at: usize| self.starts.get(at).copied().unwrap_or(0);
-        start(number)..start(number + 1)
-    }
-
-    fn rule(&self, at: usize) -> usize {
-        self.rules.get(at).copied().map_or(usize::MAX, usize::from)
-    }
-}
-
 /// All rules at work.
 #[derive(Debug)]
 pub struct Engine<'p> {
@@ -164,7 +135,7 @@ impl<'p> Engine<'p> {
         let rules = program.rules.len();
         let mut sorted: Vec<u16> = (0..=u16::MAX).take(program.variables.len()).collect();
         sorted.sort_by(|a, b| compare(place(program, *a), place(program, *b)));
-        let (mut pairs, mut ends): (Vec<(u16, u16)>, Vec<(u16, u16)>) = Default::default();
+        let (mut pairs, mut ends) = (Vec::new(), Vec::new());
         let mut owners = vec![0; usize::from(program.holds)];
         let mut deepest = 1;
         for (rule, number) in program.rules.iter().zip(0..=u16::MAX) {
@@ -498,18 +469,10 @@ fn variable(op: &Op) -> Option<u16> {
     }
 }
 
-fn place(program: &Program, variable: u16) -> (usize, &str) {
-    let variable = program.variables.get(usize::from(variable));
-    variable.map_or((usize::MAX, ""), |one| (usize::from(one.ups), &one.name))
-}
-
-/// Case does not count in names.
-fn compare((ups, name): (usize, &str), (other_ups, other): (usize, &str)) -> Ordering {
-    let letters = name.bytes().map(|letter| letter.to_ascii_lowercase());
-    let others = other.bytes().map(|letter| letter.to_ascii_lowercase());
-    ups.cmp(&other_ups).then_with(|| letters.cmp(others))
-}
-
 #[cfg(test)]
 #[path = "engine_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "reference_tests.rs"]
+mod reference_tests;

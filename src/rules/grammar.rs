@@ -34,6 +34,9 @@ pub(super) struct Wrong {
     pub message: String,
 }
 
+/// What is right, or what is wrong.
+pub(super) type Checked<T> = Result<T, Wrong>;
+
 #[derive(Clone, Debug, PartialEq)]
 enum Kind {
     /// Of letters, digits and `._%+-`.
@@ -148,7 +151,7 @@ impl<'a> ParserError<Tokens<'_, 'a>> for Wrong {
 }
 
 /// Reads one rule: what stands after the word `rule`.
-pub(super) fn read(text: &str) -> Result<Written<'_>, Wrong> {
+pub(super) fn read(text: &str) -> Checked<Written<'_>> {
     let inner = |error: ErrMode<Wrong>| match error {
         ErrMode::Backtrack(wrong) | ErrMode::Cut(wrong) => wrong,
         ErrMode::Incomplete(_) => Wrong { at: 0..0, message: "the rule is not whole".to_owned() },

@@ -8,7 +8,9 @@
 mod compile;
 mod engine;
 mod grammar;
+mod index;
 mod keep;
+mod literals;
 mod names;
 pub(crate) mod near;
 mod program;
