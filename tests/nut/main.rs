@@ -13,6 +13,7 @@ mod driver;
 mod hostile;
 mod jail;
 mod primary;
+mod rules;
 mod secondary;
 mod server;
 mod sysvinit;
