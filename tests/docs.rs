@@ -222,6 +222,7 @@ fn the_manual_has_the_defaults_of_the_parser() {
         ("poll", time(ups.nut.poll)),
         ("ca-file", ups.nut.ca_file.as_deref().map_or("none".to_owned(), path)),
         ("ups-conf", path(&config.ups_conf)),
+        ("rules", config.rules_file.as_deref().map_or("none".to_owned(), path)),
         ("host-sync", time(config.host_sync)),
         ("slave-wait", time(config.slave_wait)),
         ("halt-time", time(config.halt_time)),

@@ -9,11 +9,13 @@ use super::hazards::hazards;
 use super::network;
 use super::nut::UPS_CONF;
 use super::parse::{File, Section, value};
+use super::rules;
 use super::servers;
 use super::types::{Action, Config, PORT, Purpose, StatusSocket, Tell, Ups, UserSpec, Via, Watch};
 use super::ups::{ups, watched};
 use super::values::{Event, Value};
 use crate::fleet::keys::Key;
+use crate::rules::Program;
 
 /// Makes the key of a password; its `None`: there was no memory for that. `None` of it: no key is made.
 pub(super) type Derive = Option<fn(&str) -> Option<Key>>;
@@ -41,6 +43,7 @@ pub(super) fn assemble(
     fits::check(&file, &sections, &config, &mut said);
     network::check(&file, &sections, &config, &mut said);
     servers::check(&file, &sections, &config, &mut said);
+    rules::check(&file, purpose, &mut config, &mut said);
     if purpose == Purpose::Run {
         check_missing(&file, &sections, &config, &mut said);
     }
@@ -54,7 +57,8 @@ pub(super) fn assemble(
         fits::warn(&file, &config, &mut said);
         network::warn(&file, &sections, &config, &mut said);
         servers::warn(&sections, &config, &mut said);
-        said.extend(check_means(&sections, &config));
+        let missing = check_means(&sections, &config);
+        rules::means(&mut config, missing, &mut said);
         said.extend(warn_of_redundancy(&sections, &config));
         // Last, because it takes long.
         said.extend(network::keys(&file, &sections, &mut config, derive).err());
@@ -152,7 +156,9 @@ fn machine(path: &Path, file: &File) -> Config {
         ups_conf: path_of("ups-conf").unwrap_or_else(|| PathBuf::from(UPS_CONF)),
         state_path: PathBuf::new(),
         host_sync: time("host-sync").unwrap_or(Duration::from_secs(15)),
-        rules: crate::rules::Program::default(),
+        rules: Program::default(),
+        rules_file: path_of("rules"),
+        means: None,
         warnings: Vec::new(),
     }
 }

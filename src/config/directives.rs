@@ -33,6 +33,8 @@ pub(super) enum Kind {
     Flag,
     /// The fingerprint of a key.
     Pin,
+    /// The rest of the line is a rule.
+    Rule,
     /// Known, but not in this version.
     Later,
 }
@@ -111,8 +113,8 @@ const DIRECTIVES: &[Directive] = &[
     machine("ups-conf", Kind::Path, "ups-conf /etc/nut/ups.conf"),
     machine("host-sync", Kind::Time(0, 600 * S), "host-sync 15s"),
     machine("kill-wait", Kind::Later, ""),
-    machine("rule", Kind::Later, ""),
-    machine("rules", Kind::Later, ""),
+    machine("rule", Kind::Rule, "rule charge: if battery.charge < 20 then shutdown"),
+    machine("rules", Kind::Path, "rules /etc/upsentry.rules"),
     machine("notify", Kind::Later, ""),
     machine("notify-command", Kind::Later, ""),
     machine("notify-user", Kind::Later, ""),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::cables::{self, Cable};
 use super::nut::{NutDriver, NutServer, NutSettings};
 use crate::fleet::keys::Key;
+use crate::rules::Program;
 
 /// One input line of a serial port, from the computer's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -292,8 +293,6 @@ pub struct Config {
     pub slave_wait: Duration,
     /// How long a slave needs its power after it said goodbye. Default 30 s.
     pub halt_time: Duration,
-    /// All rules.
-    pub rules: crate::rules::Program,
     /// `None`: no status is served.
     pub status_socket: Option<StatusSocket>,
     /// NUT's list of UPSs. Default [`UPS_CONF`](super::UPS_CONF).
@@ -302,6 +301,12 @@ pub struct Config {
     pub state_path: PathBuf,
     /// As a primary: how long the others that are logged in are waited for. Default 15 s.
     pub host_sync: Duration,
+    /// The rules of this file, and of [`Self::rules_file`] once that was read.
+    pub rules: Program,
+    /// More rules are in there; `None`: in no file, or none is needed for the purpose.
+    pub rules_file: Option<PathBuf>,
+    /// What is missing unless a rule of that file can shut the machine down.
+    pub means: Option<String>,
     /// Things to say that do not stop a start, already formatted as `FILE:LINE:COLUMN: warning: …`.
     pub warnings: Vec<String>,
 }

@@ -149,7 +149,7 @@ impl<'a> Line<'a> {
             },
             Kind::Flag => self.flag()?,
             Kind::Pin => Value::Pin(fingerprint(self.one()?)?),
-            Kind::Ups | Kind::Later => Value::Void,
+            Kind::Ups | Kind::Rule | Kind::Later => Value::Void,
         };
         Ok(vec![(self.word.span, value)])
     }

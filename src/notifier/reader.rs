@@ -46,9 +46,14 @@ pub enum Problem {
 pub fn load(path: &Path, purpose: Purpose) -> Result<Config, Problem> {
     let faulty = |failure: config::Failure| format!("{failure}\n");
     raw::one_arena();
-    let (file, mode) = config::open(path).map_err(|failure| Problem::Faulty(faulty(failure)))?;
+    let (file, mode) = config::open(path).map_err(|error| Problem::Faulty(faulty(error)))?;
     let read = |file| config::load_open(path, file, mode, purpose).map_err(faulty);
     let mut config: Config = apart(path, file, read)?;
+    if let Some(path) = config.rules_file.clone() {
+        let (file, mode) = config::open(&path).map_err(|error| Problem::Faulty(faulty(error)))?;
+        let read = |file| config.read_rules(&path, file, mode).map_err(faulty);
+        (config.rules, config.warnings) = apart(&path, file, read)?;
+    }
     if purpose != Purpose::Test {
         find_drivers(&mut config, purpose)?;
     }
