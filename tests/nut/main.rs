@@ -99,6 +99,18 @@ pub(crate) fn not_within(daemon: &Daemon, words: &str, time: Duration) {
     }
 }
 
+/// Waits for the shutdown of a primary that was on battery. Its own FSD may have come back before that, as low.
+pub(crate) fn goes_down(daemon: &mut Daemon) {
+    let end = Instant::now() + rig::LONG;
+    while daemon.names().last().is_none_or(|last| last != "runlevel") {
+        assert!(Instant::now() < end, "{}", daemon.all());
+        thread::sleep(Duration::from_millis(10));
+    }
+    let mut names = daemon.names();
+    names.retain(|name| name != "powerfailnow");
+    assert_eq!(names, ["powerfail", "setenv", "runlevel"], "{}", daemon.all());
+}
+
 /// Waits until this many requests and not one more were made: these.
 pub(crate) fn told_all(daemon: &mut Daemon, names: &[&str]) {
     daemon.rig.wait_inits(names.len(), rig::LONG);

@@ -2,7 +2,7 @@
 
 use crate::common::nut::{Nut, need_nut};
 use crate::common::nut_fake::Fake;
-use crate::{Source, alone, started, told_all, watching};
+use crate::{Source, alone, goes_down, started, told_all, watching};
 use std::time::Duration;
 
 /// What a driver says at first, and the rules.
@@ -92,5 +92,5 @@ fn a_primary_s_rule_takes_the_secondaries_along() {
     nut.wait_logins("dummy", 2);
     nut.set("dummy", "OB");
     secondary.expect_shutdown();
-    daemon.told(3, "runlevel");
+    goes_down(&mut daemon);
 }
