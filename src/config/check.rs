@@ -7,6 +7,7 @@ use super::diagnostic::{Diagnostic, Severity, Span};
 use super::fits;
 use super::hazards::hazards;
 use super::network;
+use super::notify;
 use super::nut::UPS_CONF;
 use super::parse::{File, Section, value};
 use super::servers;
@@ -38,6 +39,7 @@ pub(super) fn assemble(
     let mut config = machine(path, &file);
     config.ups = sections.iter().map(|own| ups(own, &file.defaults)).collect();
     check_machine(&file, &config, &mut said);
+    notify::check(&file, &config, &mut said);
     fits::check(&file, &sections, &config, &mut said);
     network::check(&file, &sections, &config, &mut said);
     servers::check(&file, &sections, &config, &mut said);
@@ -152,6 +154,7 @@ fn machine(path: &Path, file: &File) -> Config {
         ups_conf: path_of("ups-conf").unwrap_or_else(|| PathBuf::from(UPS_CONF)),
         state_path: PathBuf::new(),
         host_sync: time("host-sync").unwrap_or(Duration::from_secs(15)),
+        notify: notify::notify(machine),
         warnings: Vec::new(),
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::cables::{self, Cable};
+use super::notify::Notify;
 use super::nut::{NutDriver, NutServer, NutSettings};
 use crate::fleet::keys::Key;
 
@@ -300,6 +301,8 @@ pub struct Config {
     pub state_path: PathBuf,
     /// As a primary: how long the others that are logged in are waited for. Default 15 s.
     pub host_sync: Duration,
+    /// The notify hook; `None`: there is none, and no process for it.
+    pub notify: Option<Notify>,
     /// Things to say that do not stop a start, already formatted as `FILE:LINE:COLUMN: warning: …`.
     pub warnings: Vec<String>,
 }
