@@ -7,6 +7,7 @@ use super::diagnostic::{Diagnostic, Severity, Span};
 use super::fits;
 use super::hazards::hazards;
 use super::network;
+use super::notify;
 use super::nut::UPS_CONF;
 use super::parse::{File, Section, value};
 use super::rules;
@@ -40,6 +41,7 @@ pub(super) fn assemble(
     let mut config = machine(path, &file);
     config.ups = sections.iter().map(|own| ups(own, &file.defaults)).collect();
     check_machine(&file, &config, &mut said);
+    notify::check(&file, &config, &mut said);
     fits::check(&file, &sections, &config, &mut said);
     network::check(&file, &sections, &config, &mut said);
     servers::check(&file, &sections, &config, &mut said);
@@ -159,6 +161,7 @@ fn machine(path: &Path, file: &File) -> Config {
         rules: Program::default(),
         rules_file: path_of("rules"),
         means: None,
+        notify: notify::notify(machine),
         warnings: Vec::new(),
     }
 }

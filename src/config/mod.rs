@@ -25,6 +25,7 @@ mod hazards;
 mod hosts;
 mod links;
 mod network;
+mod notify;
 mod nut;
 mod nut_screen;
 mod parse;
@@ -48,6 +49,7 @@ pub use diagnostic::{Diagnostic, Failure, Severity};
 pub use file::{find, open, open_plain};
 pub use hazards::{Pulled, hazards, pulled};
 pub use links::describe_links;
+pub use notify::{Notify, Occasion};
 pub use nut::*;
 pub use rules::check_rules;
 pub use screen::describe;
@@ -105,6 +107,19 @@ fn read_with(
     derive: check::Derive,
 ) -> Result<Config, Vec<Diagnostic>> {
     check::assemble(path, parse::read(text, mode), purpose, derive)
+}
+
+/// All of ups.conf, passwd or group; they are not large.
+///
+/// # Errors
+/// It cannot be read, or is over 1 MiB.
+pub fn text(path: &Path, file: File) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    match file.take(LARGEST + 1).read_to_end(&mut bytes) {
+        Ok(_) if bytes.len() as u64 <= LARGEST => Ok(bytes),
+        Ok(_) => Err(format!("{}: over 1 MiB", path.display())),
+        Err(error) => Err(format!("{}: {error}", path.display())),
+    }
 }
 
 fn read(file: File, largest: u64) -> Result<String, String> {

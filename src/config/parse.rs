@@ -123,6 +123,7 @@ impl File {
                 | Kind::Address
                 | Kind::KeyFile
                 | Kind::Flag
+                | Kind::Occasions
         );
         if let Some(earlier) = self.section(machine).first(name).filter(|_| !repeats) {
             let message = format!("`{name}' was already said in line {}", earlier.span.line);

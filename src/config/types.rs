@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::cables::{self, Cable};
+use super::notify::Notify;
 use super::nut::{NutDriver, NutServer, NutSettings};
 use crate::fleet::keys::Key;
 use crate::rules::Program;
@@ -307,6 +308,8 @@ pub struct Config {
     pub rules_file: Option<PathBuf>,
     /// What is missing unless a rule of that file can shut the machine down.
     pub means: Option<String>,
+    /// The notify hook; `None`: there is none, and no process for it.
+    pub notify: Option<Notify>,
     /// Things to say that do not stop a start, already formatted as `FILE:LINE:COLUMN: warning: …`.
     pub warnings: Vec<String>,
 }

@@ -20,8 +20,6 @@ use crate::sys::{filter as seccomp, raw};
 
 /// A checked configuration of the largest file is smaller.
 const LARGEST: u64 = 16 << 20;
-/// Of ups.conf, passwd and group.
-const LARGEST_TEXT: u64 = 1 << 20;
 /// Nearly all are; and so much is mapped by itself, and leaves no hole in the heap.
 const USUAL: usize = 512 << 10;
 /// For the longest file with an error on each line.
@@ -68,7 +66,7 @@ fn find_drivers(config: &mut Config, purpose: Purpose) -> Result<(), Problem> {
     }
     let found = match config::open_plain(path) {
         Ok((file, mode)) => apart(path, file, |file| {
-            drivers::find(path, (&text(path, file)?, mode), &config.path, &wanted)
+            drivers::find(path, (&config::text(path, file)?, mode), &config.path, &wanted)
         }),
         // `check` may be run by anybody.
         Err(error) if error.kind() == PermissionDenied && !Uid::effective().is_root() => {
@@ -84,16 +82,6 @@ fn find_drivers(config: &mut Config, purpose: Purpose) -> Result<(), Problem> {
         Err(problem) => return Err(problem),
     }
     Ok(())
-}
-
-/// All of a file, which is not large.
-pub(super) fn text(path: &Path, file: File) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    match file.take(LARGEST_TEXT + 1).read_to_end(&mut bytes) {
-        Ok(_) if bytes.len() as u64 <= LARGEST_TEXT => Ok(bytes),
-        Ok(_) => Err(format!("{}: over 1 MiB", path.display())),
-        Err(error) => Err(format!("{}: {error}", path.display())),
-    }
 }
 
 /// Has a child without rights read the open file, where this process has some.
