@@ -454,6 +454,8 @@ pub fn release() -> &'static Path {
 
 /// The jailed user of the tests, and the parent's.
 pub const USERS: [u32; 2] = [64001, 64002];
+/// The notify command's.
+pub const NOTIFY: u32 = 64003;
 
 /// A second: security comes with the start, and not some time after it. On a machine that has more to do than
 /// it can, longer.
@@ -480,6 +482,8 @@ pub struct Wanted {
     pub serves: Option<u16>,
     /// Is the slave of whoever has this port.
     pub asks: Option<u16>,
+    /// Has a notify command.
+    pub notify: bool,
     /// The daemon.
     pub program: PathBuf,
     /// Put before the daemon's own command line.
@@ -498,7 +502,8 @@ impl Wanted {
         let program = super::DAEMON.into();
         let (serves, asks) = (None, None);
         let wrapper = Vec::new();
-        Self { via, background: false, ports: 1, status: false, serves, asks, program, wrapper }
+        let (background, ports, status, notify) = (false, 1, false, false);
+        Self { via, background, ports, status, serves, asks, notify, program, wrapper }
     }
 
     /// Its configuration; `more` is put before the first UPS.
@@ -520,6 +525,9 @@ impl Wanted {
         );
         if self.via == "command" {
             text.push_str("halt /bin/true\n");
+        }
+        if self.notify {
+            text.push_str(&format!("notify-command /bin/true\nnotify-user {NOTIFY}\n"));
         }
         if self.ports + usize::from(self.asks.is_some()) > 1 {
             text.push_str("need 1\n");
@@ -568,7 +576,9 @@ impl Wanted {
     /// The names of its processes, as in ps.
     pub fn processes(&self) -> BTreeSet<&'static str> {
         let hand = (self.via != "initctl").then_some("upsentry-hand");
-        ["upsentry", "upsentry-warden", "upsentry-mon"].into_iter().chain(hand).collect()
+        let notify = self.notify.then_some("upsentry-notify");
+        let always = ["upsentry", "upsentry-warden", "upsentry-mon"];
+        always.into_iter().chain(hand).chain(notify).collect()
     }
 }
 
@@ -657,6 +667,7 @@ pub fn filters(name: &str, wanted: &Wanted) -> u32 {
         "upsentry-mon" => 2,
         // The command would inherit it.
         "upsentry-hand" if wanted.via == "command" => 0,
+        "upsentry-notify" => 0,
         _ => 1,
     }
 }
