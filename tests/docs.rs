@@ -192,6 +192,7 @@ fn the_manual_has_the_defaults_of_the_parser() {
         UserSpec::Name(name) => name.clone(),
         UserSpec::Id(id) => id.to_string(),
     };
+    let notify = parse("notify-command /bin/true\n").expect("it is right").notify.expect("it");
     let shutdown_after = ups.shutdown_after.map_or("none".to_owned(), time);
     let parsed = [
         ("debounce", time(ups.debounce)),
@@ -212,6 +213,7 @@ fn the_manual_has_the_defaults_of_the_parser() {
         ("sleep-time", format!("{}s", config.sleep_time)),
         ("user", user(&config.user)),
         ("notifier-user", user(&config.notifier_user)),
+        ("notify-user", user(&notify.user)),
         ("chroot", path(&config.chroot)),
         ("state-file", path(&config.state_file)),
         ("pid-file", path(&config.pid_file)),

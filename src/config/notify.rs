@@ -22,8 +22,6 @@ pub enum Occasion {
     Lost,
     /// It was found again.
     Found,
-    /// A UPS wants a new battery.
-    ReplaceBattery,
     /// The first start after upsentry brought the machine down.
     StartedAfterOutage,
     /// A rule's words.
@@ -32,14 +30,13 @@ pub enum Occasion {
 
 impl Occasion {
     /// All, in the order of their numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 8] = [
         Self::Fail,
         Self::Ok,
         Self::Low,
         Self::Shutdown,
         Self::Lost,
         Self::Found,
-        Self::ReplaceBattery,
         Self::StartedAfterOutage,
         Self::Notice,
     ];
@@ -54,7 +51,6 @@ impl Occasion {
             Self::Shutdown => "shutdown",
             Self::Lost => "lost",
             Self::Found => "found",
-            Self::ReplaceBattery => "replace-battery",
             Self::StartedAfterOutage => "started-after-outage",
             Self::Notice => "notice",
         }

@@ -85,6 +85,7 @@ fn assemble(config: &Config, opened: Opened, forked: Forked) -> Parent {
     let names: Vec<String> = config.ups.iter().map(|ups| ups.name.clone()).collect();
     let chronicle = history.ok().map(|history| Chronicle::new(history, state.boot(), &names));
     let guard = Guard::new(config.ups.iter().map(|ups| (ups.name.as_str(), ups.settle)));
+    let guard = guard.with_rules(config.rules.rules().iter().map(|rule| rule.name.as_str()));
     let judge = judge(config, &record, actions, time);
     let hook = forked.notify.map(|to| Hook::new(to, judge.feeds()));
     Parent {

@@ -65,6 +65,11 @@ impl Hook {
     /// A frame that the guard let pass. A new monitor's first frames repeat what was known.
     pub(super) fn heard(&mut self, event: Event) {
         let time = now();
+        if event.kind == Kind::Notice {
+            let rule = u16::try_from(event.ups).ok();
+            let (occasion, ups, lasted, told) = (Occasion::Notice, None, None, None);
+            return self.keep(Record { occasion, ups, rule, lasted, told });
+        }
         let Some(seen) = self.seen.get_mut(event.ups) else { return };
         let power = match event.kind {
             Kind::Ok => Some(Power::Mains),

@@ -21,7 +21,7 @@ use crate::config::{self, Config, Occasion};
 use crate::ipc::keeper::AGAIN;
 use crate::notifier::logging::{NOTICE, Sink, WARNING};
 use crate::notifier::queue::{Queue, Record, SIZE};
-use crate::notifier::run::{Run, report};
+use crate::notifier::run::{About, Run, report};
 use crate::notifier::trouble;
 use crate::sys::{at, now, process, raw};
 
@@ -32,6 +32,8 @@ const FORK_AGAIN: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Notify {
     ups: Vec<String>,
+    /// Names and texts.
+    rules: Vec<(String, String)>,
     on: Vec<Occasion>,
     command: Vec<CString>,
     from: OwnedFd,
@@ -77,6 +79,7 @@ impl Notify {
         raw::give_back();
         Ok(Notify {
             ups: config.ups.iter().map(|ups| ups.name.clone()).collect(),
+            rules: config.rules.notices().collect(),
             on: hook.on.clone(),
             command,
             from,
@@ -166,7 +169,12 @@ impl Notify {
         let Notify { queue, runs, .. } = self;
         while let Some(record) = queue.take(|one| !runs.iter().any(|run| run.occasion == one)) {
             let ups = record.ups.and_then(|ups| self.ups.get(usize::from(ups)));
-            match Run::start(&self.command, &record, ups.map_or("", String::as_str), time) {
+            let rule = record.rule.and_then(|rule| self.rules.get(usize::from(rule)));
+            let about = About {
+                ups: ups.map_or("", String::as_str),
+                rule: rule.map_or(("", ""), |(name, text)| (name, text)),
+            };
+            match Run::start(&self.command, &record, about, time) {
                 Ok(run) => runs.push(run),
                 Err(error) => {
                     report(WARNING, format_args!("the command cannot be run now: {error}"));

@@ -33,6 +33,15 @@ pub(super) fn report(severity: u8, line: fmt::Arguments<'_>) {
     pass_on(severity, "ijklmnop", line);
 }
 
+/// Whom an event is about, by the configuration.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct About<'a> {
+    /// The UPS; empty: the machine.
+    pub(super) ups: &'a str,
+    /// Name and text of the rule; empty: none.
+    pub(super) rule: (&'a str, &'a str),
+}
+
 /// A command that runs.
 #[derive(Debug)]
 pub(super) struct Run {
@@ -50,18 +59,18 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Starts the command for an event of this UPS (empty: of the machine).
+    /// Starts the command for an event.
     ///
     /// # Errors
     /// Too many processes; no memory.
     pub(super) fn start(
         command: &[CString],
         record: &Record,
-        ups: &str,
+        about: About<'_>,
         now: Duration,
     ) -> Result<Run, String> {
         let failed = |error: nix::Error| error.desc().to_owned();
-        let (argv, environment) = words(command, record, ups);
+        let (argv, environment) = words(command, record, about);
         let (output, theirs) = pipe2(OFlag::O_CLOEXEC).map_err(failed)?;
         fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(failed)?;
         let child = match raw::fork().map_err(failed)? {
@@ -73,7 +82,9 @@ impl Run {
             child,
             until: Some(now.saturating_add(LIMIT)),
             output: Some(output),
-            what: format!("{} {ups}", record.occasion.word()).trim_end().to_owned(),
+            what: format!("{} {}{}", record.occasion.word(), about.ups, about.rule.0)
+                .trim_end()
+                .to_owned(),
             line: Vec::with_capacity(WIDE),
             lines: 0,
             read: 0,
@@ -173,8 +184,13 @@ fn exec(argv: &[CString], environment: &[CString], output: &OwnedFd) -> ! {
 }
 
 /// Arguments and environment for an event.
-fn words(command: &[CString], record: &Record, ups: &str) -> (Vec<CString>, Vec<CString>) {
-    let (event, text) = (record.occasion.word(), text(record, ups));
+fn words(command: &[CString], record: &Record, about: About<'_>) -> (Vec<CString>, Vec<CString>) {
+    let About { ups, rule: (rule, said) } = about;
+    let text = match record.occasion {
+        Occasion::Notice => said.to_owned(),
+        _ => text(record, ups),
+    };
+    let event = record.occasion.word();
     let lasted = record.lasted.map_or(String::new(), |seconds| seconds.to_string());
     // None of these can hold a zero byte: the file that they come from has none.
     let word = |text: String| CString::new(text).unwrap_or_default();
@@ -189,8 +205,9 @@ fn words(command: &[CString], record: &Record, ups: &str) -> (Vec<CString>, Vec<
     let arguments = known.iter().map(|(value, _)| word((*value).to_owned()));
     let argv = command.iter().cloned().chain(arguments).collect();
     let set = known.iter().filter(|(value, _)| !value.is_empty());
+    let rule = (!rule.is_empty()).then(|| word(format!("UPSENTRY_RULE={rule}")));
     let environment = fixed.iter().map(|text| word((*text).to_owned()));
-    (argv, environment.chain(set.map(|(_, pair)| word(pair.clone()))).collect())
+    (argv, environment.chain(set.map(|(_, pair)| word(pair.clone()))).chain(rule).collect())
 }
 
 /// What happened, in a sentence.
@@ -210,7 +227,6 @@ pub(super) fn text(record: &Record, ups: &str) -> String {
         }
         Occasion::Lost => format!("contact with UPS {ups} is lost"),
         Occasion::Found => format!("UPS {ups} is in contact again{}", after(" after", "")),
-        Occasion::ReplaceBattery => format!("UPS {ups} wants a new battery"),
         Occasion::StartedAfterOutage => {
             let told = record.told.map_or(String::new(), |(word, ago)| {
                 format!("; init was told {}, {} ago", word.text(), length(ago.into()))
@@ -218,7 +234,8 @@ pub(super) fn text(record: &Record, ups: &str) -> String {
             let ups = if ups.is_empty() { String::new() } else { format!(" of UPS {ups}") };
             format!("started again after an outage{ups}{}{told}", after(":", " on battery"))
         }
-        Occasion::Notice => format!("a notice of UPS {ups}"),
+        // The rule's own text.
+        Occasion::Notice => String::new(),
     }
 }
 

@@ -209,6 +209,17 @@ impl Program {
         of.map(|one| one.name.as_str())
     }
 
+    /// Of each rule its name, and the first text that it has for the notify hook; empty: none.
+    pub fn notices(&self) -> impl Iterator<Item = (String, String)> {
+        self.rules.iter().map(|rule| {
+            let text = rule.then.iter().chain(&rule.otherwise).find_map(|action| match action {
+                Action::Notify(text) => Some(text.clone()),
+                _ => None,
+            });
+            (rule.name.clone(), text.unwrap_or_default())
+        })
+    }
+
     /// A rule may shut the machine down.
     #[must_use]
     pub fn is_means(&self) -> bool {

@@ -11,3 +11,4 @@ mod delivery;
 mod events;
 mod evil;
 mod rig;
+mod scripts;
