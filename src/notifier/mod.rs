@@ -27,6 +27,7 @@ pub mod port;
 pub mod reader;
 pub mod resolver;
 pub mod rivals;
+pub mod rules;
 mod start;
 pub mod state;
 mod teller;

@@ -28,9 +28,9 @@ pub const KILL: [&str; 2] = ["src/notifier/kill.rs", "src/notifier/kill_command.
 
 /// What of `src/notifier` runs only after the drop (`filter`: the lists of system calls, made when all else is
 /// given up), in a program without rights (`resolver`), or needs no privilege (`check`, `check_nut`, `rivals`,
-/// `import`, `keygen`).
+/// `import`, `keygen`, `rules`).
 #[allow(dead_code)]
-pub const UNPRIVILEGED: [&str; 18] = [
+pub const UNPRIVILEGED: [&str; 19] = [
     "src/notifier/begin.rs",
     "src/notifier/check.rs",
     "src/notifier/check_nut.rs",
@@ -46,6 +46,7 @@ pub const UNPRIVILEGED: [&str; 18] = [
     "src/notifier/parent.rs",
     "src/notifier/past.rs",
     "src/notifier/resolver.rs",
+    "src/notifier/rules.rs",
     "src/notifier/rivals.rs",
     "src/notifier/teller.rs",
     "src/notifier/trouble.rs",
