@@ -110,7 +110,8 @@ impl<'a> Log<'a> {
             self.steps.push((*now, What::Nothing));
             return Ok(());
         }
-        let Some((name, value)) = line.split_once(':') else {
+        let Some((name, value)) = line.split_once(':').filter(|(name, _)| !name.contains(' '))
+        else {
             return Err("a line is `VARIABLE: VALUE', `TIMER SECONDS' or a comment".to_owned());
         };
         let value = value.trim().trim_matches('"');
