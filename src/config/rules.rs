@@ -70,22 +70,22 @@ fn names(config: &Config) -> Vec<String> {
 }
 
 impl Config {
-    /// Reads the open [`Self::rules_file`]. All rules, those of the configuration first, and all warnings.
+    /// Reads the open [`Self::rules_file`], which has these permission bits. All rules, those of the configuration
+    /// first, and all warnings.
     ///
     /// # Errors
-    /// All that is wrong with them.
-    pub fn read_rules(
-        &self,
-        path: &Path,
-        file: File,
-        mode: u32,
-    ) -> Result<(Program, Vec<String>), Failure> {
-        let text = super::read(file, LARGEST).map_err(|why| Failure::unreadable(path, &why))?;
+    /// All that is wrong with them, ready to be shown.
+    pub fn read_rules(&self, file: File, mode: u32) -> Result<(Program, Vec<String>), String> {
+        let path = self.rules_file.as_deref().unwrap_or(&self.path);
+        let said = |failure: Failure| format!("{failure}\n");
+        let text = super::read(file, LARGEST);
+        let text = text.map_err(|why| said(Failure::unreadable(path, &why)))?;
         let compiler = Compiler::resume(&names(self), self.rules.clone());
-        let (program, warnings) = compile(compiler, (path, &self.path), &text, mode)?;
+        let (program, warnings) =
+            compile(compiler, (path, &self.path), &text, mode).map_err(said)?;
         let warnings = [self.warnings.clone(), warnings].concat();
         match &self.means {
-            Some(missing) if !program.is_means() => Err(Failure::said(missing)),
+            Some(missing) if !program.is_means() => Err(said(Failure::said(missing))),
             _ => Ok((program, warnings)),
         }
     }

@@ -42,7 +42,7 @@ fn each_change_is_told_once() {
         (Some(Power::Mains), "CCO", "lost found"),
         (Some(Power::Battery), "CO", "lost found ok"),
         (Some(Power::Battery), "S", "shutdown"),
-        (Some(Power::Mains), "HNH", ""),
+        (Some(Power::Mains), "HNH", "notice"),
     ] {
         let (mut hook, from) = hook(last);
         let words: Vec<&str> = expected.split_whitespace().collect();

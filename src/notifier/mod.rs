@@ -30,6 +30,7 @@ mod queue;
 pub mod reader;
 pub mod resolver;
 pub mod rivals;
+pub mod rules;
 mod run;
 mod start;
 pub mod state;

@@ -49,8 +49,7 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Config, Problem> {
     let mut config: Config = apart(path, file, read)?;
     if let Some(path) = config.rules_file.clone() {
         let (file, mode) = config::open(&path).map_err(|error| Problem::Faulty(faulty(error)))?;
-        let read = |file| config.read_rules(&path, file, mode).map_err(faulty);
-        (config.rules, config.warnings) = apart(&path, file, read)?;
+        (config.rules, config.warnings) = apart(&path, file, |file| config.read_rules(file, mode))?;
     }
     if purpose != Purpose::Test {
         find_drivers(&mut config, purpose)?;

@@ -35,7 +35,8 @@ fn what_is_not_known_is_empty_and_unset() {
         all.into_iter().map(|one| one.into_string().unwrap()).collect()
     };
     let record = Record { ups: None, ..Record::new(Occasion::StartedAfterOutage, 0) };
-    let (argv, environment) = words(&[c"/bin/x".to_owned()], &record, About { ups: "", rule: ("", "") });
+    let (argv, environment) =
+        words(&[c"/bin/x".to_owned()], &record, About { ups: "", rule: ("", "") });
     let sentence = "started again after an outage";
     assert_eq!(text(argv), ["/bin/x", "started-after-outage", "", sentence, ""]);
     assert_eq!(

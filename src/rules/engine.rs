@@ -67,6 +67,17 @@ pub enum Why<'p> {
     Again,
 }
 
+impl Why<'_> {
+    /// The UPS, by its place in the configuration, whose variable it is.
+    #[must_use]
+    pub fn ups(&self) -> Option<u16> {
+        match self {
+            Why::Missing(ups, _) | Why::NoNumber(ups, _) => Some(*ups),
+            Why::Again => None,
+        }
+    }
+}
+
 impl fmt::Display for Why<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -14,6 +14,7 @@ mod literals;
 mod names;
 pub(crate) mod near;
 mod program;
+pub mod replay;
 mod text;
 
 pub use compile::{Compiler, Problem};

@@ -139,6 +139,13 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// The action that an effect names: of `then` (true) or `else`, and its place there.
+    #[must_use]
+    pub fn action(&self, (then, place): (bool, usize)) -> Option<&Action> {
+        let actions = if then { &self.then } else { &self.otherwise };
+        actions.get(place)
+    }
+
     /// It may shut the machine down.
     #[must_use]
     pub fn is_means(&self) -> bool {

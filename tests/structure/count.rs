@@ -27,10 +27,11 @@ pub const PRIVILEGED: [&str; 14] = [
 pub const KILL: [&str; 2] = ["src/notifier/kill.rs", "src/notifier/kill_command.rs"];
 
 /// What of `src/notifier` runs only after the drop (`filter`: the lists of system calls, made when all else is
-/// given up; `notify`, `run`: called by `start` once the process has no right), in a program without rights (`resolver`), or needs no privilege (`check`, `check_nut`, `rivals`,
-/// `import`, `keygen`).
+/// given up; `notify`, `run`: called by
+/// `start` once the process has no right), in a program without rights (`resolver`), or needs no privilege (`check`,
+/// `check_nut`, `rivals`, `import`, `keygen`, `rules`).
 #[allow(dead_code)]
-pub const UNPRIVILEGED: [&str; 22] = [
+pub const UNPRIVILEGED: [&str; 23] = [
     "src/notifier/begin.rs",
     "src/notifier/check.rs",
     "src/notifier/check_nut.rs",
@@ -49,6 +50,7 @@ pub const UNPRIVILEGED: [&str; 22] = [
     "src/notifier/past.rs",
     "src/notifier/queue.rs",
     "src/notifier/resolver.rs",
+    "src/notifier/rules.rs",
     "src/notifier/rivals.rs",
     "src/notifier/run.rs",
     "src/notifier/teller.rs",
