@@ -89,7 +89,8 @@ pub(super) fn notify(machine: &Section) -> Option<Notify> {
 pub(super) fn check(file: &File, config: &Config, said: &mut Vec<Diagnostic>) {
     let machine = &file.machine;
     for name in ["notify", "notify-user"] {
-        if let (Some(entry), None) = (machine.first(name), machine.first("notify-command")) {
+        let entry = machine.first(name).filter(|entry| entry.value != Value::Void);
+        if let (Some(entry), None) = (entry, machine.first("notify-command")) {
             let message = format!("`{name}' without a `notify-command' does nothing");
             said.push(entry.span.error(message));
         }
