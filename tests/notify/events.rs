@@ -192,3 +192,20 @@ fn command_and_process_have_no_right() {
         "fail ups: PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/ LANG=C UPSENTRY_EVENT=fail UPSENTRY_UPS=ups "
     ));
 }
+
+/// The rule's name and its text, which no byte of the monitor's has touched.
+#[test]
+fn a_rule_s_words_run_the_command() {
+    if !need_root() {
+        return;
+    }
+    let _alone = alone();
+    let rule =
+        "rule cold: if ups.status has OB then notify \"no mains; rm -rf $HOME\"\nnotify notice\n";
+    let script = "echo \"args $# $3/$4/$5/$6 rule $UPSENTRY_RULE\"";
+    let mut daemon = start(script, rule);
+    daemon.set("set a cts=0");
+    daemon.told(1, "powerfail");
+    let said = wait(&daemon, "notice cold: args", LONG);
+    assert_eq!(said, ["notice cold: args 6 notice//no mains; rm -rf $HOME/ rule cold"]);
+}
