@@ -62,7 +62,8 @@ fn updates(program: &Program) -> [Duration; 2] {
     let (mut sum, mut longest) = (Duration::ZERO, Duration::ZERO);
     for number in 0..crate::much(UPDATES) {
         let variable = &program.variables()[number * 31 % program.variables().len()];
-        let value = &values[number * 17 % values.len()];
+        // Another one each time that a variable has its turn again.
+        let value = &values[(number * 17 + number / VARIABLES * 29) % values.len()];
         let now = Duration::from_millis(u64::try_from(number).expect("few") * 100);
         let began = Instant::now();
         engine.set(usize::from(variable.ups), &variable.name, Some(value));
