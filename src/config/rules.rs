@@ -7,6 +7,7 @@ use super::diagnostic::{Diagnostic, Failure, Severity, Span};
 use super::directives::is_unprintable;
 use super::parse;
 use super::types::{Config, Purpose};
+use crate::nut::values::{ALWAYS, MOST_WANTED};
 use crate::rules::{Compiler, Problem, Program};
 
 /// 10,000 rules are a tenth of it.
@@ -48,6 +49,10 @@ pub(super) fn check(
     }
     let (program, strange) = compiler.finish();
     config.rules = program;
+    if let Some(message) = too_many(config, &config.rules) {
+        let (place, _) = file.rules.first().cloned().unwrap_or_default();
+        said.push(word(place).error(message));
+    }
     // A timer may be used in the other file.
     if config.rules_file.is_none() {
         said.extend(strange.into_iter().map(diagnostic));
@@ -63,6 +68,20 @@ pub(super) fn means(config: &mut Config, missing: Option<Diagnostic>, said: &mut
         }
         missing => said.extend(missing),
     }
+}
+
+/// Of each UPS only so many variables are kept; a rule about another one would never act.
+fn too_many(config: &Config, program: &Program) -> Option<String> {
+    config.ups.iter().zip(0..).find_map(|(ups, number)| {
+        let usual = |name: &&str| ALWAYS.iter().any(|one| one.eq_ignore_ascii_case(name));
+        let more = program.wanted(number).filter(|name| !usual(name)).count();
+        (more > MOST_WANTED).then(|| {
+            format!(
+                "rules name {more} variables of {} beside the usual ones; {MOST_WANTED} are kept at most",
+                ups.name
+            )
+        })
+    })
 }
 
 fn names(config: &Config) -> Vec<String> {
@@ -84,6 +103,9 @@ impl Config {
         let (program, warnings) =
             compile(compiler, (path, &self.path), &text, mode).map_err(said)?;
         let warnings = [self.warnings.clone(), warnings].concat();
+        if let Some(message) = too_many(self, &program) {
+            return Err(said(Failure::said(&format!("{}: {message}", path.display()))));
+        }
         match &self.means {
             Some(missing) if !program.is_means() => Err(said(Failure::said(missing))),
             _ => Ok((program, warnings)),

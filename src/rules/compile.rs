@@ -1,6 +1,6 @@
 //! From a rule's text to a [`Program`]: what the names in it mean, and what can hardly be meant.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::grammar::{Act, Checked, Cond, Head, Than, Token, Written, Wrong, read};
@@ -61,17 +61,17 @@ struct Use {
     place: Option<(usize, usize, usize, bool)>,
 }
 
-/// Takes rules line by line.
+/// Takes rules line by line. No hash maps: their keys are a system call, which the confined reader may not make.
 #[derive(Debug, Default)]
 pub struct Compiler {
     ups: Vec<String>,
     program: Program,
-    names: HashMap<String, usize>,
-    variables: HashMap<(u16, String), u16>,
-    timers: HashMap<String, u16>,
+    names: BTreeMap<String, usize>,
+    variables: BTreeMap<(u16, String), u16>,
+    timers: BTreeMap<String, u16>,
     uses: Vec<Use>,
     /// Variables that were warned of, once each.
-    strange: HashSet<String>,
+    strange: BTreeSet<String>,
 }
 
 impl Compiler {

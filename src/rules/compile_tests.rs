@@ -115,6 +115,7 @@ fn the_longest_name_of_a_ups_is_meant() {
 
 /// A rule, where it is wrong, and how.
 const MISTAKES: &[(&str, (usize, usize), &str)] = &[
+    ("a: if ups.status has then low", (22, 4), "a word must stand here, not `then'"),
     ("", (1, 0), "a name must follow this"),
     ("a", (1, 1), "`:' must follow this"),
     ("a b", (3, 1), "`:' must stand here, not `b'"),
@@ -230,4 +231,105 @@ fn each_mistake_is_shown_where_it_is() {
     }
     // Columns count characters, also behind what has several bytes.
     assert_eq!(wrong("a: if ups.model = \"ää\" than low").0, 24);
+}
+
+mod any_text {
+    use super::super::Compiler;
+    use crate::rules::{Engine, LONGEST_LINE, Truth};
+    use proptest::prelude::*;
+
+    /// Of pieces of the language, so that much of it is nearly right.
+    fn nearly() -> impl Strategy<Value = String> {
+        static WORDS: &[&str] = &[
+            "if",
+            "on",
+            "timer",
+            "then",
+            "else",
+            "and",
+            "or",
+            "not",
+            "for",
+            "has",
+            "known",
+            "(",
+            ")",
+            ",",
+            ":",
+            "<",
+            "=",
+            "!=",
+            "\"x\"",
+            "\"",
+            "#",
+            "20",
+            "5m",
+            "-1.5%",
+            "ups.load",
+            "left.ups.status",
+            "right.",
+            "a",
+            "shutdown",
+            "low",
+            "notify",
+            "log",
+            "start",
+            "clear",
+            "é",
+            "\t",
+        ];
+        let word = prop::sample::select(WORDS);
+        prop::collection::vec(word, 0..30).prop_map(|words| words.join(" "))
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_written_is_taken_or_refused_in_its_place(
+            text in prop_oneof![nearly(), nearly().prop_map(|text| format!("a: if {text}")), "\\PC{0,60}"],
+        ) {
+            let length = text.chars().count();
+            let mut compiler = Compiler::new(&["left".to_owned(), "right".to_owned()]);
+            let said = compiler.line(&text, 7, 5, false);
+            for one in &said {
+                prop_assert!(one.line == 7 && one.column >= 5 && one.column - 5 + one.width <= length);
+            }
+            let (program, _) = compiler.finish();
+            prop_assert_eq!(program.rules().is_empty(), said.iter().any(|one| !one.warning));
+            let mut engine = Engine::new(&program);
+            engine.turn(core::time::Duration::ZERO, &mut |_| {});
+            prop_assert!(program.is_empty() || engine.truth(0) <= Truth::True);
+        }
+    }
+
+    #[test]
+    fn what_is_large_is_bounded() {
+        let mut compiler = Compiler::new(&["left".to_owned()]);
+        let deep = |depth: usize| {
+            format!(
+                "r{depth}: if {}known ups.load{} then low",
+                "(".repeat(depth),
+                ")".repeat(depth)
+            )
+        };
+        assert_eq!(compiler.line(&deep(32), 1, 1, false), []);
+        let said = compiler.line(&deep(33), 2, 1, false);
+        assert_eq!(
+            (said[0].column, &*said[0].message),
+            (41, "more than 32 parentheses in each other")
+        );
+        // As deep as it may be on all levels at once.
+        let mut text = "known ups.load".to_owned();
+        for _ in 0..31 {
+            text = format!("known ups.load or known ups.load and not ({text})");
+        }
+        assert_eq!(compiler.line(&format!("deep: if {text} then low"), 3, 1, false), []);
+        let long =
+            format!("long: if {}known ups.load then low", "known ups.load or ".repeat(3_000));
+        assert_eq!(compiler.line(&long, 4, 1, false), []);
+        let long = format!("longer: if {}known ups.load then low", "not ".repeat(LONGEST_LINE / 4));
+        assert_eq!(compiler.line(&long, 5, 1, false).len(), 1);
+        let (program, _) = compiler.finish();
+        let bytes = postcard::to_allocvec(&program).expect("bytes");
+        assert_eq!(postcard::from_bytes::<super::Program>(&bytes), Ok(program));
+    }
 }

@@ -339,9 +339,12 @@ fn primary<'a>(input: &mut Tokens<'_, 'a>, depth: u8) -> Parsed<Cond<'a>> {
         return variable().map(Cond::Known).parse_next(input);
     }
     let variable = variable().parse_next(input)?;
+    // What follows a word that was forgotten.
+    let status = kind(Kind::Word)
+        .verify(|token: &Token<'a>| !["and", "or", "for", "then"].contains(&token.text));
     let what = "`has' or a comparison";
     let told = alt((
-        preceded(word("has"), must(alt((kind(Kind::Word), kind(Kind::Text))), "a word", &[]))
+        preceded(word("has"), must(alt((status, kind(Kind::Text))), "a word", &[]))
             .map(|word| Cond::Has(variable.clone(), word)),
         (sign, must(value, "a number, a time or a text in quotes", &[]))
             .map(|(sign, than)| Cond::Compare(variable.clone(), sign, than)),

@@ -79,6 +79,20 @@ fn more_rules_come_from_their_own_file() {
     );
 }
 
+#[test]
+fn no_more_is_wanted_than_is_kept() {
+    let rules = |count: usize| {
+        let one = |number| format!("rule r{number}: if known outlet.{number}.status then low\n");
+        (1..=count).map(one).collect::<String>()
+    };
+    let charge = format!("{BASE}rule c: if battery.charge < 5 then low\n");
+    let (most, more) = (tested(&format!("{charge}{}", rules(8))), format!("{charge}{}", rules(9)));
+    assert_eq!(most.rules.wanted(0).count(), 9);
+    let said = "rules name 9 variables of ups beside the usual ones; 8 are kept at most";
+    assert_eq!(errors_for(&more, Purpose::Test), [format!("3:1: {said}")]);
+    assert!(read(&tested(&charge), "nine", &rules(9)).expect_err("too many").contains(said));
+}
+
 /// What a start will take once it takes rules: now only that it is not said to be missing.
 #[test]
 fn a_rule_can_be_what_shuts_the_machine_down() {
