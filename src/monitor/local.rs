@@ -111,6 +111,8 @@ impl Connection for Local<'_> {
     }
 
     fn next(&self, now: Duration) -> Option<Duration> {
+        // Without a directory nothing is ever tried, and what is always due would be a spin.
+        self.directory?;
         self.driver.next(now)
     }
 
@@ -124,6 +126,9 @@ impl Connection for Local<'_> {
             (None, Some(Errno::ENOENT)) => f.write_str("it does not run: no socket"),
             (None, Some(Errno::ECONNREFUSED)) => f.write_str("it does not run: a dead socket"),
             (None, Some(error)) => write!(f, "its socket says {error}"),
+            (None, None) if self.directory.is_none() => {
+                f.write_str("the directory of its socket is not there")
+            }
             (None, None) => f.write_str("it has ended"),
         }
     }

@@ -14,5 +14,6 @@ mod cases;
 mod hand;
 mod lasting;
 mod lists;
+mod nut;
 mod rig;
 mod table;

@@ -1,7 +1,7 @@
 //! A daemon whose calls can be made to fail, and one row of the table tried on it.
 
 use crate::common::DAEMON;
-use crate::common::jail::descriptors;
+use crate::common::jail::{descriptors, socket_kind};
 use crate::common::sim::{Rig, Setup};
 use crate::table::{On, Row, Then, When};
 use nix::sys::signal::{Signal, kill};
@@ -16,7 +16,7 @@ const MAINS: &str = "cts=1,dcd=1";
 /// So many monitors end badly before the next is made to wait.
 const FREE: usize = 14;
 /// More processor time than a daemon needs for all rows of a table; a spin is there in no time.
-const BUSY: Duration = Duration::from_secs(4);
+pub(crate) const BUSY: Duration = Duration::from_secs(4);
 
 /// Where a request shows up: init's FIFO, or a powerstatus file that somebody takes.
 pub(crate) trait Told {
@@ -36,17 +36,22 @@ impl Told for Initctl {
 
 /// A configuration that touches nothing outside the rig.
 pub(crate) fn config(setup: &Setup, machine: &str) -> String {
+    let line = format!("settle 100ms\ncable-grace 0s\n{machine}model power99\n");
+    watching(setup, &line, &format!("watch {}\n", setup.tty("a").display()))
+}
+
+/// The same for one UPS that is watched so.
+pub(crate) fn watching(setup: &Setup, machine: &str, watch: &str) -> String {
     let path = |name: &str| setup.path(name).display().to_string();
     format!(
         "initctl {}\npowerstatus {}\nchroot {}\nstate-file {}\npid-file {}\nhistory-file {}\nstatus-socket none\n\
-         user 64996\nnotifier-user 64997\nsettle 100ms\ncable-grace 0s\n{machine}model power99\nwatch {}\n",
+         user 64996\nnotifier-user 64997\n{machine}{watch}",
         path("initctl"),
         path("powerstatus"),
         path("empty"),
         path("state"),
         path("pid"),
         path("history"),
-        setup.tty("a").display(),
     )
 }
 
@@ -59,7 +64,20 @@ impl Daemon {
     pub(crate) fn start(machine: &str, faults: &str) -> Self {
         let setup = Setup::new().port("a", MAINS).option("--icount").option("--faults");
         let setup = setup.option(faults);
-        let conf = setup.write("conf", &config(&setup, machine));
+        let conf = config(&setup, machine);
+        Self::of(setup, machine, &conf)
+    }
+
+    /// The same with this configuration.
+    pub(crate) fn of(setup: Setup, machine: &str, conf: &str) -> Self {
+        let daemon = Self::begun(setup, machine, conf);
+        daemon.says("ready: ", 1);
+        daemon
+    }
+
+    /// The same, whatever it does.
+    pub(crate) fn begun(setup: Setup, machine: &str, conf: &str) -> Self {
+        let conf = setup.write("conf", conf);
         let mut words: Vec<&str> = Vec::new();
         if machine.contains("via signal") {
             // So that its SIGPWR reaches nobody but a process 1 of root's, which is not its parent.
@@ -67,9 +85,7 @@ impl Daemon {
             words.extend(["sh", "-c", "(\"$@\"; exit $?); exit $?", "sh"]);
         }
         words.extend([DAEMON, "-c", conf.to_str().unwrap(), "-f", "--log", "stderr"]);
-        let daemon = Self { rig: setup.start(words[0], &words[1..]) };
-        daemon.says("ready: ", 1);
-        daemon
+        Self { rig: setup.start(words[0], &words[1..]) }
     }
 
     /// In the background, behind `outer`; says `started STATUS` when the start is over.
@@ -158,7 +174,7 @@ impl Daemon {
     }
 
     /// The number of such a descriptor of a process.
-    fn fd(&self, name: &str, on: On) -> Option<i32> {
+    pub(crate) fn fd(&self, name: &str, on: On) -> Option<i32> {
         let pid = self.pid(name)?;
         let fds = descriptors(pid);
         let path = |file: &str| self.rig.setup().path(file).display().to_string();
@@ -176,6 +192,9 @@ impl Daemon {
         };
         match on {
             On::Any | On::Request(_) | On::File => None,
+            On::Driver => sockets(&fds, &[Some("unix")]),
+            On::Server => sockets(&fds, &[Some("tcp"), Some("tcp6"), None]),
+            On::Shown => is("/nut"),
             On::Fifo => is(&path("initctl")),
             On::State => is(&path("state")),
             On::History => is(&path("history")),
@@ -237,6 +256,12 @@ impl Daemon {
         let begin = format!("fault {} {} ", comm(row), row.call);
         self.rig.log().iter().filter(|event| event.text.starts_with(&begin)).count()
     }
+}
+
+/// The first socket of these kinds; `None`: not connected.
+fn sockets(fds: &BTreeMap<i32, (String, &'static str)>, kinds: &[Option<&str>]) -> Option<i32> {
+    let fits = |to: &str| to.starts_with("socket:") && kinds.contains(&socket_kind(to));
+    fds.iter().find(|(_, (to, _))| fits(to)).map(|(fd, _)| *fd)
 }
 
 /// Whether a process has both ends of this pipe.
@@ -374,6 +399,7 @@ impl<T: Told> Bench<T> {
             When::Stopped => daemon.kill("upsentry", Signal::SIGTERM),
             When::Replaced => daemon.kill("upsentry-mon", Signal::SIGKILL),
             When::Outage | When::Convicted => {}
+            When::Left | When::Removed => panic!("this daemon does not ask NUT"),
         }
         match (row.when, row.then) {
             (When::Killed | When::Stopped, _) => {}

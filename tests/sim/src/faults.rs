@@ -9,13 +9,14 @@ use std::os::fd::OwnedFd;
 
 /// The calls that can be made to fail. Not those that the command makes between its filter and its
 /// first instruction: nobody would answer them.
-const CALLS: [(&str, c_long); 36] = [
+const CALLS: [(&str, c_long); 38] = [
     ("brk", libc::SYS_brk),
     ("clock_gettime", libc::SYS_clock_gettime),
     ("clone", libc::SYS_clone),
     ("clone3", libc::SYS_clone3),
     ("close", libc::SYS_close),
     ("close_range", libc::SYS_close_range),
+    ("connect", libc::SYS_connect),
     ("fcntl", libc::SYS_fcntl),
     ("fstat", libc::SYS_fstat),
     ("ftruncate", libc::SYS_ftruncate),
@@ -44,17 +45,22 @@ const CALLS: [(&str, c_long); 36] = [
     ("setsid", libc::SYS_setsid),
     ("shutdown", libc::SYS_shutdown),
     ("sigaltstack", libc::SYS_sigaltstack),
+    ("socket", libc::SYS_socket),
     ("wait4", libc::SYS_wait4),
     ("write", libc::SYS_write),
 ];
 
-const ERRORS: [Errno; 13] = [
+const ERRORS: [Errno; 17] = [
+    Errno::EACCES,
     Errno::EAGAIN,
     Errno::EBADF,
     Errno::ECONNREFUSED,
+    Errno::ECONNRESET,
     Errno::EINTR,
     Errno::EINVAL,
     Errno::EIO,
+    Errno::EMFILE,
+    Errno::ENFILE,
     Errno::ENOBUFS,
     Errno::ENOMEM,
     Errno::ENOSPC,
