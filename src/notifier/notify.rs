@@ -45,6 +45,8 @@ pub(super) struct Notify {
     strays: bool,
     /// A fork failed: nothing new until all that runs has ended, and not before this.
     hold: Option<Duration>,
+    /// That has been said.
+    complained: bool,
 }
 
 impl Notify {
@@ -86,6 +88,7 @@ impl Notify {
             closed: false,
             strays: false,
             hold: None,
+            complained: false,
         })
     }
 
@@ -132,6 +135,7 @@ impl Notify {
     /// Buries what has ended. With a command all of its group goes, and with the last one everything else.
     fn reap(&mut self) {
         while let Ok(Some(_)) = self.ended.read_signal() {}
+        let before = self.strays;
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
         loop {
             let seen = waitid(Id::All, flags | WaitPidFlag::WNOWAIT);
@@ -150,7 +154,8 @@ impl Notify {
         }
         if self.strays {
             // All of them at once, and only them: Landlock lets this process signal no other, and its user has no other.
-            if kill(Pid::from_raw(-1), Signal::SIGKILL) != Err(Errno::ESRCH) {
+            // One that does not die at once, in a call to a disk that hangs, is not worth a line each time.
+            if kill(Pid::from_raw(-1), Signal::SIGKILL) != Err(Errno::ESRCH) && !before {
                 report(WARNING, format_args!("what the command had left behind was killed"));
             }
         }
@@ -167,9 +172,14 @@ impl Notify {
         while let Some(record) = queue.take(|one| !runs.iter().any(|run| run.occasion == one)) {
             let ups = record.ups.and_then(|ups| self.ups.get(usize::from(ups)));
             match Run::start(&self.command, &record, ups.map_or("", String::as_str), time) {
-                Ok(run) => runs.push(run),
+                Ok(run) => {
+                    runs.push(run);
+                    self.complained = false;
+                }
                 Err(error) => {
-                    report(WARNING, format_args!("the command cannot be run now: {error}"));
+                    if !core::mem::replace(&mut self.complained, true) {
+                        report(WARNING, format_args!("the command cannot be run now: {error}"));
+                    }
                     queue.put_back(record);
                     self.hold = Some(time.saturating_add(FORK_AGAIN));
                     return;
