@@ -59,6 +59,11 @@ pub(super) fn check(
     }
 }
 
+/// Of the word `rule` itself, which stands before the rule.
+fn word(place: Span) -> Span {
+    Span { column: place.column.saturating_sub(4), width: 4, ..place }
+}
+
 /// Without a rule that can shut the machine down, `missing` is said; or later, if there are more rules to be read.
 pub(super) fn means(config: &mut Config, missing: Option<Diagnostic>, said: &mut Vec<Diagnostic>) {
     match missing {

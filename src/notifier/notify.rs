@@ -47,6 +47,8 @@ pub(super) struct Notify {
     strays: bool,
     /// A fork failed: nothing new until all that runs has ended, and not before this.
     hold: Option<Duration>,
+    /// That has been said.
+    complained: bool,
 }
 
 impl Notify {
@@ -89,6 +91,7 @@ impl Notify {
             closed: false,
             strays: false,
             hold: None,
+            complained: false,
         })
     }
 
@@ -135,6 +138,7 @@ impl Notify {
     /// Buries what has ended. With a command all of its group goes, and with the last one everything else.
     fn reap(&mut self) {
         while let Ok(Some(_)) = self.ended.read_signal() {}
+        let before = self.strays;
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
         loop {
             let seen = waitid(Id::All, flags | WaitPidFlag::WNOWAIT);
@@ -153,7 +157,8 @@ impl Notify {
         }
         if self.strays {
             // All of them at once, and only them: Landlock lets this process signal no other, and its user has no other.
-            if kill(Pid::from_raw(-1), Signal::SIGKILL) != Err(Errno::ESRCH) {
+            // One that does not die at once, in a call to a disk that hangs, is not worth a line each time.
+            if kill(Pid::from_raw(-1), Signal::SIGKILL) != Err(Errno::ESRCH) && !before {
                 report(WARNING, format_args!("what the command had left behind was killed"));
             }
         }
@@ -175,9 +180,14 @@ impl Notify {
                 rule: rule.map_or(("", ""), |(name, text)| (name, text)),
             };
             match Run::start(&self.command, &record, about, time) {
-                Ok(run) => runs.push(run),
+                Ok(run) => {
+                    runs.push(run);
+                    self.complained = false;
+                }
                 Err(error) => {
-                    report(WARNING, format_args!("the command cannot be run now: {error}"));
+                    if !core::mem::replace(&mut self.complained, true) {
+                        report(WARNING, format_args!("the command cannot be run now: {error}"));
+                    }
                     queue.put_back(record);
                     self.hold = Some(time.saturating_add(FORK_AGAIN));
                     return;
