@@ -137,14 +137,13 @@ fn the_commands_say_what_is_wrong_and_what_would_happen() {
     assert_eq!(said(&["rules", "replay", &rules, &rules]).0, Some(1), "no log");
     assert_eq!(said(&["rules", "replay", &rules]).0, Some(2), "usage");
     assert_eq!(said(&["rules", "check", "/nonexistent"]).0, Some(1));
-    // The daemon does not heed rules, and must not seem to.
     let with = scratch.file(
         "with",
-        "watch ttyS0\nmodel power99\nvia initctl\nrule a: if known ups.load then low\n",
+        "watch ttyS0\nmodel power99\nvia initctl\nrule a: if known ups.load then lov\n",
     );
     let (status, _, error) = said(&["check", "-c", &with]);
     assert_eq!(status, Some(2));
-    assert!(error.contains("`rule' is not yet in this version"), "{error}");
+    assert!(error.contains("did you mean `low'"), "{error}");
 }
 
 /// `rules PATH` is opened, and read by a child without rights where this is root.
