@@ -53,6 +53,8 @@ install:
 		test ! -e $$page || install -D -m 0644 $$page $(MAN)/man$${page##*.}/$${page##*/}; done
 	for file in packaging/*.conf; do \
 		test ! -e $$file || install -D -m 0644 $$file $(DOC)/examples/$${file##*/}; done
+	for file in packaging/notify/*; do \
+		test ! -e $$file || install -D -m 0755 $$file $(DOC)/examples/notify/$${file##*/}; done
 
 clean:
 	$(CARGO) clean

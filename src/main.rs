@@ -15,7 +15,9 @@ use upsentry::config::{self, Config, Purpose, cables};
 use upsentry::import::Source;
 use upsentry::monitor::{self, Line, power};
 use upsentry::notifier::reader::{self, Problem};
-use upsentry::notifier::{self, Mode, check, import, keygen, kill, past, port, resolver, rivals};
+use upsentry::notifier::{
+    self, Mode, check, import, keygen, kill, past, port, resolver, rivals, rules,
+};
 use upsentry::status::check::UNKNOWN;
 use upsentry::status::command;
 use upsentry::sys::confine;
@@ -39,6 +41,9 @@ Commands:
   history       the outages of the past: when, how long, what init was told, how they ended
   check         what upsentry would do, as whom, via what, and what is doubtful
   models        the known cables
+  rules check FILE, rules replay FILE LOG
+                whether FILE's rules are right; what they would have done on a recorded LOG (of
+                status --watch --record, or NUT's dummy-ups) and when; -c names the UPSs
   keygen [FILE] a new key for a master and its slaves (default /etc/upsentry.key)
   import-upsmon, import-apcupsd, import-ups-conf [FILE]
                 what that program's FILE (default: where it keeps it) says, as an upsentry.conf, and
@@ -49,6 +54,7 @@ Options:
   -f            stay in the foreground, for init or a supervisor that restarts it
   --log WHERE   stderr or syslog (default: stderr with -f on a terminal, else syslog)
   --json        history or status as JSON
+  --record      with --watch: a line for each change of a value, for rules replay
   --watch       status again at each change, until ^C
   --prometheus  status as Prometheus' text format
   --check       status in one line; exit 0 mains, 1 battery, 2 low, 3 unknown or not running
@@ -69,16 +75,28 @@ enum Command {
     Status,
     Keygen,
     Import(Source),
+    Rules,
     Help,
     Version,
+}
+
+impl Command {
+    /// Words that may follow it.
+    fn words(self) -> usize {
+        match self {
+            Command::Rules => 3,
+            Command::Keygen | Command::Import(_) => 1,
+            _ => 0,
+        }
+    }
 }
 
 #[derive(Debug)]
 struct Arguments {
     command: Command,
     file: Option<PathBuf>,
-    /// Of a key, or to import.
-    named: Option<PathBuf>,
+    /// What follows `rules`; the file of a key, or to import.
+    words: Vec<PathBuf>,
     foreground: bool,
     log: Option<bool>,
     json: bool,
@@ -110,6 +128,7 @@ fn main() -> ExitCode {
         Command::Status => status(&arguments),
         Command::Models => print(cables::list().trim_end()),
         Command::Keygen => keygen(&arguments),
+        Command::Rules => try_rules(&arguments),
         Command::Import(source) => import(source, &arguments),
         command => with_config(command, &arguments),
     };
@@ -129,7 +148,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
     let mut arguments = Arguments {
         command: Command::Run,
         file: None,
-        named: None,
+        words: Vec::new(),
         foreground: false,
         log: None,
         json: false,
@@ -168,11 +187,8 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
             Short('V') | Long("version") => Command::Version,
             Short('t') => Command::Test,
             Short('k') => Command::Kill,
-            Value(word)
-                if matches!(arguments.command, Command::Keygen | Command::Import(_))
-                    && arguments.named.is_none() =>
-            {
-                arguments.named = Some(word.into());
+            Value(word) if arguments.words.len() < arguments.command.words() => {
+                arguments.words.push(word.into());
                 continue;
             }
             Value(ref word) => named_command(word).ok_or_else(|| argument.unexpected())??,
@@ -198,9 +214,7 @@ fn named_command(word: &std::ffi::OsStr) -> Option<Result<Command, lexopt::Error
         "help" => Command::Help,
         "status" => Command::Status,
         "keygen" => Command::Keygen,
-        later @ "rules" => {
-            return Some(Err(format!("{later}: not yet in this version").into()));
-        }
+        "rules" => Command::Rules,
         word => Command::Import(Source::ALL.into_iter().find(|source| source.command() == word)?),
     }))
 }
@@ -209,7 +223,7 @@ fn agree(arguments: &Arguments) -> Result<(), &'static str> {
     match arguments.command {
         Command::Status => arguments.status.form(arguments.json).map(drop),
         _ if arguments.status.any() => {
-            Err("--socket, --watch, --check and --prometheus go with status")
+            Err("--socket, --watch, --record, --check and --prometheus go with status")
         }
         Command::History => Ok(()),
         _ if arguments.json => Err("--json goes with history and status"),
@@ -241,7 +255,8 @@ fn status(arguments: &Arguments) -> u8 {
 }
 
 fn keygen(arguments: &Arguments) -> u8 {
-    let path = arguments.named.as_deref().unwrap_or(Path::new("/etc/upsentry.key"));
+    let path =
+        arguments.words.first().map(PathBuf::as_path).unwrap_or(Path::new("/etc/upsentry.key"));
     match keygen::make(path) {
         Ok(text) => print(&text),
         Err(error) => {
@@ -251,8 +266,24 @@ fn keygen(arguments: &Arguments) -> u8 {
     }
 }
 
+fn try_rules(arguments: &Arguments) -> u8 {
+    match rules::run(&arguments.words, arguments.file.as_deref()) {
+        Ok(done) => {
+            if !done.text.is_empty() {
+                print(done.text.trim_end());
+            }
+            done.remarks.iter().for_each(|remark| complain(format_args!("{remark}")));
+            done.status
+        }
+        Err(error) => {
+            complain(format_args!("upsentry: {error}"));
+            1
+        }
+    }
+}
+
 fn import(source: Source, arguments: &Arguments) -> u8 {
-    let path = arguments.named.as_deref().unwrap_or(Path::new(source.path()));
+    let path = arguments.words.first().map(PathBuf::as_path).unwrap_or(Path::new(source.path()));
     match import::make(source, path) {
         Ok((text, refused)) => {
             print(text.trim_end());

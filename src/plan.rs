@@ -40,7 +40,8 @@ fn plan(config: &Config, jail: Jail) -> Result<Plan, String> {
     let distant =
         config.ups.iter().enumerate().filter_map(|(index, ups)| distant(config, ups, index, &net));
     let (lines, distant): (Vec<_>, Vec<_>) = (lines.collect(), distant.collect());
-    let fed = config.ups.iter().enumerate().filter_map(|(index, ups)| fed(ups, index, &net));
+    let fed =
+        config.ups.iter().enumerate().filter_map(|(index, ups)| fed(config, ups, index, &net));
     let fed = fed.collect::<nix::Result<Vec<_>>>().map_err(at("TCP socket"))?;
     cage.reach = reach(config, &fed)?;
     let together = Together { need: config.need, host_sync: config.host_sync };
@@ -49,7 +50,8 @@ fn plan(config: &Config, jail: Jail) -> Result<Plan, String> {
     let first = config.ups.first().map_or(String::new(), |ups| ups.name.clone());
     let status = net.status.take();
     let about = about(config, &net.host);
-    Ok(Plan { first, lines, distant, fed, together, network, status, about, cage })
+    let rules = config.rules.clone();
+    Ok(Plan { first, lines, distant, fed, together, rules, network, status, about, cage })
 }
 
 /// What the status says of the configuration.
@@ -65,7 +67,13 @@ fn about(config: &Config, host: &str) -> About {
     let lines = of(|watch| matches!(watch, Watch::Line(_)));
     let masters = of(|watch| matches!(watch, Watch::Master(_)));
     let nut = of(|watch| matches!(watch, Watch::Driver(_) | Watch::Server(_)));
-    About { host: fit(host), labels: lines.chain(masters).chain(nut).map(label).collect() }
+    let all: Vec<&Ups> = lines.chain(masters).chain(nut).collect();
+    let number = |ups: &&Ups| config.ups.iter().position(|one| core::ptr::eq(one, *ups));
+    About {
+        host: fit(host),
+        labels: all.iter().copied().map(label).collect(),
+        numbers: all.iter().filter_map(number).collect(),
+    }
 }
 
 /// A UPS of another machine's.
@@ -85,7 +93,8 @@ fn distant(config: &Config, ups: &Ups, index: usize, net: &Net) -> Option<Distan
 }
 
 /// A UPS that NUT watches.
-fn fed(ups: &Ups, index: usize, net: &Net) -> Option<nix::Result<Fed>> {
+fn fed(config: &Config, ups: &Ups, index: usize, net: &Net) -> Option<nix::Result<Fed>> {
+    let wanted: Vec<String> = config.rules.wanted(index).map(str::to_owned).collect();
     let asked = match &ups.watch {
         Watch::Line(_) | Watch::Master(_) => return None,
         Watch::Driver(driver) => Ok(Source::Driver(format!(
@@ -94,7 +103,9 @@ fn fed(ups: &Ups, index: usize, net: &Net) -> Option<nix::Result<Fed>> {
             // Nothing has such a name.
             driver.socket().unwrap_or_else(|| "?".to_owned())
         ))),
-        Watch::Server(server) => upsd(ups, server, index, net).map(Box::new).map(Source::Server),
+        Watch::Server(server) => {
+            upsd(ups, server, index, net, wanted.clone()).map(Box::new).map(Source::Server)
+        }
     };
     Some(asked.map(|asked| Fed {
         name: ups.name.clone(),
@@ -102,12 +113,19 @@ fn fed(ups: &Ups, index: usize, net: &Net) -> Option<nix::Result<Fed>> {
         feeds: ups.power > 0,
         deadtime: ups.deadtime,
         treat: ups.nut.treat,
+        wanted,
         settings: power::Settings::distant(ups),
         asked,
     }))
 }
 
-fn upsd(ups: &Ups, server: &NutServer, index: usize, net: &Net) -> nix::Result<Upsd> {
+fn upsd(
+    ups: &Ups,
+    server: &NutServer,
+    index: usize,
+    net: &Net,
+    wanted: Vec<String>,
+) -> nix::Result<Upsd> {
     let addresses = net.masters.get(index).cloned().unwrap_or_default();
     let families = [SocketAddr::is_ipv4, SocketAddr::is_ipv6];
     let families = families.into_iter().filter_map(|family| addresses.iter().find(|to| family(to)));
@@ -126,7 +144,7 @@ fn upsd(ups: &Ups, server: &NutServer, index: usize, net: &Net) -> nix::Result<U
         starttls: server.tls,
         poll: ups.nut.poll,
         deadtime: ups.deadtime,
-        wanted: Vec::new(),
+        wanted,
     };
     Ok(Upsd { addresses, sockets, settings, tls })
 }

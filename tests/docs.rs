@@ -192,6 +192,7 @@ fn the_manual_has_the_defaults_of_the_parser() {
         UserSpec::Name(name) => name.clone(),
         UserSpec::Id(id) => id.to_string(),
     };
+    let notify = parse("notify-command /bin/true\n").expect("it is right").notify.expect("it");
     let shutdown_after = ups.shutdown_after.map_or("none".to_owned(), time);
     let parsed = [
         ("debounce", time(ups.debounce)),
@@ -212,6 +213,7 @@ fn the_manual_has_the_defaults_of_the_parser() {
         ("sleep-time", format!("{}s", config.sleep_time)),
         ("user", user(&config.user)),
         ("notifier-user", user(&config.notifier_user)),
+        ("notify-user", user(&notify.user)),
         ("chroot", path(&config.chroot)),
         ("state-file", path(&config.state_file)),
         ("pid-file", path(&config.pid_file)),
@@ -222,6 +224,7 @@ fn the_manual_has_the_defaults_of_the_parser() {
         ("poll", time(ups.nut.poll)),
         ("ca-file", ups.nut.ca_file.as_deref().map_or("none".to_owned(), path)),
         ("ups-conf", path(&config.ups_conf)),
+        ("rules", config.rules_file.as_deref().map_or("none".to_owned(), path)),
         ("host-sync", time(config.host_sync)),
         ("slave-wait", time(config.slave_wait)),
         ("halt-time", time(config.halt_time)),

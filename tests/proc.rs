@@ -9,7 +9,7 @@
 mod common;
 
 use common::jail::{
-    Status, USERS, Wanted, confined, descriptors, filters, free_port, limits, own_filters,
+    NOTIFY, Status, USERS, Wanted, confined, descriptors, filters, free_port, limits, own_filters,
     processes, release, signals, socket_kind, soon,
 };
 use common::need_root;
@@ -67,6 +67,7 @@ fn rights(daemon: &Daemon, name: &str, pid: u32) {
     let id = match name {
         "upsentry" => notifier,
         "upsentry-hand" => 0,
+        "upsentry-notify" => NOTIFY,
         _ => user,
     };
     let threads = Status::threads(pid);
@@ -121,7 +122,8 @@ fn surroundings(daemon: &Daemon, name: &str, pid: u32) {
     let link =
         |file: &str| fs::read_link(format!("/proc/{pid}/{file}")).expect("a running process");
     let empty = daemon.rig.setup().path("empty").canonicalize().expect("the jail's root");
-    let root = if name == "upsentry-hand" { Path::new("/") } else { empty.as_path() };
+    let runs = ["upsentry-hand", "upsentry-notify"].contains(&name);
+    let root = if runs { Path::new("/") } else { empty.as_path() };
     assert_eq!((link("root").as_path(), link("cwd").as_path()), (root, root), "{name}");
     if root == empty {
         let seen = fs::metadata(format!("/proc/{pid}/root/")).expect("the jail's root");
@@ -171,15 +173,10 @@ fn open_files(daemon: &Daemon, name: &str, pid: u32) {
             // Where it tells the jail of its page; the history, and both ends of the pipe to its thread.
             expected.extend(["eventfd rw", "history rw", "pipe r", "pipe w"]);
             expected.extend(if wanted.via == "initctl" { ["initctl w"] } else { ["unix rw"] });
-            if wanted.background {
-                // Where it said that the start was over.
-                expected.extend(["null rw", "pipe w"]);
-                expected.extend(Path::new("/dev/kmsg").exists().then_some("kernel's log w"));
-                let syslog = std::os::unix::net::UnixDatagram::unbound().expect("a socket");
-                expected.extend(syslog.connect("/dev/log").is_ok().then_some("unix rw"));
-            } else {
-                expected.push("stderr w");
-            }
+            // Where it said that the start was over; where it says what happened.
+            expected.extend(wanted.background.then_some("pipe w"));
+            expected.extend(wanted.notify.then_some("pipe w"));
+            expected.extend(log(wanted));
             // Where it reads the runlevel; no key, no UDP socket, none that listens.
             expected.extend((wanted.serves.or(wanted.asks).is_some()).then_some("init's title r"));
         }
@@ -196,10 +193,27 @@ fn open_files(daemon: &Daemon, name: &str, pid: u32) {
             // The powerstatus file's directory: the rig's.
             expected.extend((wanted.via == "signal").then_some("r"));
         }
+        "upsentry-notify" => {
+            // The parent's records, and the ends of its children.
+            expected.extend(["pipe r", "signalfd rw"]);
+            expected.extend(log(wanted));
+        }
         other => panic!("{other}"),
     }
     expected.sort_unstable();
     assert_eq!(found, expected, "descriptors of {name} {wanted:?}: {open:?}");
+}
+
+/// Descriptor 2, and where the log goes.
+fn log(wanted: &Wanted) -> Vec<&'static str> {
+    if !wanted.background {
+        return vec!["stderr w"];
+    }
+    let mut all = vec!["null rw"];
+    all.extend(Path::new("/dev/kmsg").exists().then_some("kernel's log w"));
+    let syslog = std::os::unix::net::UnixDatagram::unbound().expect("a socket");
+    all.extend(syslog.connect("/dev/log").is_ok().then_some("unix rw"));
+    all
 }
 
 /// What the jail's two processes have alike: ports, the pokes, and the sockets.
@@ -227,8 +241,15 @@ fn bounds(name: &str, pid: u32) {
     is("Max core file size", "0");
     is("Max locked memory", "0");
     is("Max msgqueue size", "0");
+    let logs = ["upsentry", "upsentry-notify"].contains(&name);
+    is("Max file size", if logs { "1048576" } else { "0" });
+    if name == "upsentry-notify" {
+        // What the command has, too.
+        is("Max processes", "64");
+        is("Max data size", &(64 << 20).to_string());
+        return;
+    }
     is("Max data size", &(16 << 20).to_string());
-    is("Max file size", if name == "upsentry" { "1048576" } else { "0" });
     if name == "upsentry-mon" {
         is("Max processes", "0");
     }
@@ -264,7 +285,8 @@ fn each_shape(via: &'static str) {
     for release_build in [false, true] {
         for (background, ports) in [(false, 1), (false, 2), (true, 1), (true, 2)] {
             let status = ports == 2;
-            let mut wanted = Wanted { background, ports, status, ..Wanted::new(via) };
+            let notify = background == (ports == 1);
+            let mut wanted = Wanted { background, ports, status, notify, ..Wanted::new(via) };
             if release_build {
                 wanted.program = release().to_owned();
             }

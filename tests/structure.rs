@@ -10,18 +10,22 @@ use std::fs;
 use std::path::Path;
 
 /// Who may name whom; `main.rs` and `lib.rs` stand above all.
-const ARROWS: [(&str, &[&str]); 11] = [
-    ("config", &["config", "fleet", "nut"]),
+const ARROWS: [(&str, &[&str]); 12] = [
+    ("config", &["config", "fleet", "nut", "rules"]),
     ("fleet", &["fleet", "ipc"]),
     ("history", &["history", "ipc"]),
     ("import", &["import", "config", "nut"]),
     ("ipc", &["ipc"]),
     ("nut", &["nut", "ipc"]),
+    ("rules", &["rules", "ipc"]),
     ("status", &["status", "ipc", "config", "sys"]),
     ("sysvinit", &["sysvinit"]),
     ("sys", &["sys"]),
-    ("monitor", &["monitor", "ipc", "config", "fleet", "nut", "sys", "status"]),
-    ("notifier", &["notifier", "ipc", "sysvinit", "config", "fleet", "history", "import", "sys"]),
+    ("monitor", &["monitor", "ipc", "config", "fleet", "nut", "rules", "sys", "status"]),
+    (
+        "notifier",
+        &["notifier", "ipc", "sysvinit", "config", "fleet", "history", "import", "rules", "sys"],
+    ),
 ];
 
 fn top() -> &'static Path {

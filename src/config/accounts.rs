@@ -18,16 +18,18 @@ pub struct Identity {
     pub gid: u32,
 }
 
-/// The monitor's and the parent's user.
+/// The monitor's, the parent's, and the notify command's user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Users {
     /// In the jail.
     pub monitor: Identity,
     /// Of the parent.
     pub notifier: Identity,
+    /// Of the notify command, where there is one.
+    pub notify: Option<Identity>,
 }
 
-/// Looks both up in the text of passwd.
+/// Looks them up in the text of passwd.
 ///
 /// # Errors
 /// A message for each that is missing or unfit, with the command that makes it.
@@ -40,7 +42,16 @@ pub fn users(passwd: &[u8], config: &Config) -> Result<Users, String> {
             monitor.name, notifier.name, monitor.uid
         ));
     }
-    Ok(Users { monitor, notifier })
+    let spec = config.notify.as_ref().map(|notify| &notify.user);
+    let notify = spec.map(|spec| identity(passwd, spec, "notify-user")).transpose()?;
+    let taken = |own: &&Identity| [monitor.uid, notifier.uid].contains(&own.uid);
+    if let Some(own) = notify.as_ref().filter(taken) {
+        return Err(format!(
+            "notify-user {} is the monitor's or the parent's uid {}; the notify command must have a user of its own",
+            own.name, own.uid
+        ));
+    }
+    Ok(Users { monitor, notifier, notify })
 }
 
 fn shown(spec: &UserSpec) -> String {

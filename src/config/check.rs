@@ -7,13 +7,16 @@ use super::diagnostic::{Diagnostic, Severity, Span};
 use super::fits;
 use super::hazards::hazards;
 use super::network;
+use super::notify;
 use super::nut::UPS_CONF;
 use super::parse::{File, Section, value};
+use super::rules;
 use super::servers;
 use super::types::{Action, Config, PORT, Purpose, StatusSocket, Tell, Ups, UserSpec, Via, Watch};
 use super::ups::{ups, watched};
 use super::values::{Event, Value};
 use crate::fleet::keys::Key;
+use crate::rules::Program;
 
 /// Makes the key of a password; its `None`: there was no memory for that. `None` of it: no key is made.
 pub(super) type Derive = Option<fn(&str) -> Option<Key>>;
@@ -38,9 +41,11 @@ pub(super) fn assemble(
     let mut config = machine(path, &file);
     config.ups = sections.iter().map(|own| ups(own, &file.defaults)).collect();
     check_machine(&file, &config, &mut said);
+    notify::check(&file, &config, &mut said);
     fits::check(&file, &sections, &config, &mut said);
     network::check(&file, &sections, &config, &mut said);
     servers::check(&file, &sections, &config, &mut said);
+    rules::check(&file, purpose, &mut config, &mut said);
     if purpose == Purpose::Run {
         check_missing(&file, &sections, &config, &mut said);
     }
@@ -54,7 +59,8 @@ pub(super) fn assemble(
         fits::warn(&file, &config, &mut said);
         network::warn(&file, &sections, &config, &mut said);
         servers::warn(&sections, &config, &mut said);
-        said.extend(check_means(&sections, &config));
+        let missing = check_means(&sections, &config);
+        rules::means(&mut config, missing, &mut said);
         said.extend(warn_of_redundancy(&sections, &config));
         // Last, because it takes long.
         said.extend(network::keys(&file, &sections, &mut config, derive).err());
@@ -152,6 +158,10 @@ fn machine(path: &Path, file: &File) -> Config {
         ups_conf: path_of("ups-conf").unwrap_or_else(|| PathBuf::from(UPS_CONF)),
         state_path: PathBuf::new(),
         host_sync: time("host-sync").unwrap_or(Duration::from_secs(15)),
+        rules: Program::default(),
+        rules_file: path_of("rules"),
+        means: None,
+        notify: notify::notify(machine),
         warnings: Vec::new(),
     }
 }

@@ -99,6 +99,11 @@ impl Failure {
         Self(format!("{}:{reason}\n1 error; nothing was started", path.display()))
     }
 
+    /// One error that was rendered before.
+    pub(super) fn said(error: &str) -> Self {
+        Self(format!("{error}\n1 error; nothing was started"))
+    }
+
     pub(super) fn faulty(path: &Path, text: &str, all: &[Diagnostic]) -> Self {
         let mut shown: Vec<String> =
             all.iter().take(MOST_SHOWN).map(|one| one.render(path, text)).collect();

@@ -31,8 +31,12 @@ pub(super) enum Kind {
     Bare,
     /// A flag of NUT's and its meaning.
     Flag,
+    /// When the notify command is run.
+    Occasions,
     /// The fingerprint of a key.
     Pin,
+    /// The rest of the line is a rule.
+    Rule,
     /// Known, but not in this version.
     Later,
 }
@@ -110,12 +114,12 @@ const DIRECTIVES: &[Directive] = &[
     machine("status-socket", Kind::StatusSocket, "status-socket /run/upsentry/status 0660 adm"),
     machine("ups-conf", Kind::Path, "ups-conf /etc/nut/ups.conf"),
     machine("host-sync", Kind::Time(0, 600 * S), "host-sync 15s"),
+    machine("notify", Kind::Occasions, "notify fail ok low shutdown"),
+    machine("notify-command", Kind::Command, "notify-command /etc/upsentry/notify"),
+    machine("notify-user", Kind::User, "notify-user _upsentryn"),
     machine("kill-wait", Kind::Later, ""),
-    machine("rule", Kind::Later, ""),
-    machine("rules", Kind::Later, ""),
-    machine("notify", Kind::Later, ""),
-    machine("notify-command", Kind::Later, ""),
-    machine("notify-user", Kind::Later, ""),
+    machine("rule", Kind::Rule, "rule charge: if battery.charge < 20 then shutdown"),
+    machine("rules", Kind::Path, "rules /etc/upsentry.rules"),
 ];
 
 /// The directive called so.

@@ -25,11 +25,13 @@ mod hazards;
 mod hosts;
 mod links;
 mod network;
+mod notify;
 mod nut;
 mod nut_screen;
 mod parse;
 pub mod places;
 pub mod route;
+mod rules;
 mod screen;
 mod servers;
 mod source;
@@ -47,7 +49,9 @@ pub use diagnostic::{Diagnostic, Failure, Severity};
 pub use file::{find, open, open_plain};
 pub use hazards::{Pulled, hazards, pulled};
 pub use links::describe_links;
+pub use notify::{Notify, Occasion};
 pub use nut::*;
+pub use rules::check_rules;
 pub use screen::describe;
 pub use types::*;
 
@@ -68,7 +72,7 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Config, Failure> {
 /// # Errors
 /// As [`load`].
 pub fn load_open(path: &Path, file: File, mode: u32, purpose: Purpose) -> Result<Config, Failure> {
-    let text = read(file).map_err(|reason| Failure::unreadable(path, &reason))?;
+    let text = read(file, LARGEST).map_err(|reason| Failure::unreadable(path, &reason))?;
     read_with(path, &text, purpose, mode, Some(Key::from_password))
         .map_err(|all| Failure::faulty(path, &text, &all))
 }
@@ -105,13 +109,26 @@ fn read_with(
     check::assemble(path, parse::read(text, mode), purpose, derive)
 }
 
-fn read(file: File) -> Result<String, String> {
+/// All of ups.conf, passwd or group; they are not large.
+///
+/// # Errors
+/// It cannot be read, or is over 1 MiB.
+pub fn text(path: &Path, file: File) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    file.take(LARGEST + 1)
+    match file.take(LARGEST + 1).read_to_end(&mut bytes) {
+        Ok(_) if bytes.len() as u64 <= LARGEST => Ok(bytes),
+        Ok(_) => Err(format!("{}: over 1 MiB", path.display())),
+        Err(error) => Err(format!("{}: {error}", path.display())),
+    }
+}
+
+fn read(file: File, largest: u64) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    file.take(largest + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| format!(" cannot be read: {error}"))?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(" over 1 MiB; a configuration is shorter".to_owned());
+    if bytes.len() as u64 > largest {
+        return Err(format!(" over {} MiB; a configuration is shorter", largest >> 20));
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text),

@@ -3,6 +3,7 @@
 use super::diagnostic::{Diagnostic, Span};
 use super::directives::{self, Directive, Kind};
 use super::hosts::is_ups;
+use super::rules;
 use super::values::{Line, Value};
 use super::words::{Word, did_you_mean, split};
 
@@ -59,6 +60,8 @@ pub(super) struct File {
     /// One for each `ups NAME`.
     pub sections: Vec<Section>,
     pub machine: Section,
+    /// What stands after `rule`, with the place of its first character.
+    pub rules: Vec<(Span, String)>,
     pub diagnostics: Vec<Diagnostic>,
     /// The file's permission bits.
     pub mode: u32,
@@ -83,6 +86,10 @@ impl File {
             let message = format!("character {:#04x} does not belong in a text file", u32::from(c));
             return Err(Span::at(line, column).error(message));
         }
+        if let Some((column, rule)) = rules::of_line(text) {
+            self.rules.push((Span::at(line, column), rule.to_owned()));
+            return Ok(());
+        }
         let words = split(text, line)?;
         let Some((word, arguments)) = words.split_first() else {
             return Ok(());
@@ -98,6 +105,7 @@ impl File {
                 let message = format!("`{}' is not yet in this version", directive.name);
                 Err(word.error(message))
             }
+            Kind::Rule => Err(word.error("`rule' stands without quotes")),
             Kind::Ups => self.begin(word, line.one()),
             _ => self.directive(line),
         }
@@ -115,6 +123,7 @@ impl File {
                 | Kind::Address
                 | Kind::KeyFile
                 | Kind::Flag
+                | Kind::Occasions
         );
         if let Some(earlier) = self.section(machine).first(name).filter(|_| !repeats) {
             let message = format!("`{name}' was already said in line {}", earlier.span.line);

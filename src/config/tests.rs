@@ -9,6 +9,7 @@ mod network;
 mod nut;
 mod places;
 mod properties;
+mod rules;
 mod wiring;
 
 use std::path::Path;

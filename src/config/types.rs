@@ -8,8 +8,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::cables::{self, Cable};
+use super::notify::Notify;
 use super::nut::{NutDriver, NutServer, NutSettings};
 use crate::fleet::keys::Key;
+use crate::rules::Program;
 
 /// One input line of a serial port, from the computer's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -300,6 +302,14 @@ pub struct Config {
     pub state_path: PathBuf,
     /// As a primary: how long the others that are logged in are waited for. Default 15 s.
     pub host_sync: Duration,
+    /// The rules of this file, and of [`Self::rules_file`] once that was read.
+    pub rules: Program,
+    /// More rules are in there; `None`: in no file, or none is needed for the purpose.
+    pub rules_file: Option<PathBuf>,
+    /// What is missing unless a rule of that file can shut the machine down.
+    pub means: Option<String>,
+    /// The notify hook; `None`: there is none, and no process for it.
+    pub notify: Option<Notify>,
     /// Things to say that do not stop a start, already formatted as `FILE:LINE:COLUMN: warning: …`.
     pub warnings: Vec<String>,
 }

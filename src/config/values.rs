@@ -8,6 +8,7 @@ use super::cables::{self, Cable};
 use super::diagnostic::{Diagnostic, Span};
 use super::directives::{Directive, Kind};
 use super::hosts::{address, host, status_socket};
+use super::notify::Occasion;
 use super::source::{Watched, watch};
 use super::types::{Action, Condition, Input, StatusSocket, UserSpec, Via, time};
 use super::words::{Word, choose, did_you_mean, duration, number, suggest};
@@ -34,6 +35,7 @@ pub(super) enum Value {
     Secret(Secret),
     StatusSocket(Option<StatusSocket>),
     Flag(Flag, Meaning),
+    Occasion(Occasion),
     Pin([u8; 32]),
     /// The directive was there, and says no more.
     Said,
@@ -111,6 +113,7 @@ impl<'a> Line<'a> {
         let value = match self.directive.kind {
             Kind::Inputs | Kind::Outputs => return self.pairs(said),
             Kind::Tell => return self.tell(),
+            Kind::Occasions => return self.occasions(said),
             Kind::Watch => Value::Watch(watch(self.one()?)?),
             Kind::Model => Value::Model(model(self.one()?, said)?),
             Kind::Time(least, most) => Value::Time(self.bounded(least, most)?),
@@ -149,7 +152,7 @@ impl<'a> Line<'a> {
             },
             Kind::Flag => self.flag()?,
             Kind::Pin => Value::Pin(fingerprint(self.one()?)?),
-            Kind::Ups | Kind::Later => Value::Void,
+            Kind::Ups | Kind::Rule | Kind::Later => Value::Void,
         };
         Ok(vec![(self.word.span, value)])
     }
@@ -231,6 +234,18 @@ impl<'a> Line<'a> {
             [_, _, extra, ..] => Err(extra.error("one word too many")),
             _ => Err(self.missing()),
         }
+    }
+
+    /// `EVENT…`.
+    fn occasions(self, said: &mut Vec<Diagnostic>) -> Values {
+        self.arguments.first().ok_or_else(|| self.missing())?;
+        let table = Occasion::ALL.map(|occasion| (occasion.word(), occasion));
+        let all = self.arguments.iter().filter_map(|word| {
+            let chosen = choose(word, "event", "events", &table);
+            let chosen = chosen.map_err(|error| said.push(error)).ok()?;
+            Some((word.span, Value::Occasion(chosen)))
+        });
+        Ok(all.collect())
     }
 
     /// `EVENT ACTION`, or `EVENT runlevel C`.

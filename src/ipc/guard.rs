@@ -85,7 +85,7 @@ impl core::fmt::Display for Violation {
 pub struct Event {
     /// What happened.
     pub kind: Kind,
-    /// Index of the UPS; 0 for `H`.
+    /// Index of the UPS; 0 for `H`; for `N` the rule's.
     pub ups: usize,
 }
 
@@ -105,6 +105,8 @@ struct Watched {
 pub struct Guard {
     decoder: Decoder<Events>,
     watched: Box<[Watched]>,
+    /// Names of rules, which `N` may carry.
+    rules: Box<[Box<str>]>,
     tokens: u32,
     refilled: Duration,
     last_life: Duration,
@@ -122,12 +124,20 @@ impl Guard {
         let mut guard = Guard {
             decoder: Decoder::default(),
             watched: watched.collect(),
+            rules: Box::default(),
             tokens: BURST,
             refilled: Duration::ZERO,
             last_life: Duration::ZERO,
         };
         guard.reset(Duration::ZERO);
         guard
+    }
+
+    /// With rules of these names.
+    #[must_use]
+    pub fn with_rules<'a>(mut self, names: impl Iterator<Item = &'a str>) -> Guard {
+        self.rules = names.map(Box::from).collect();
+        self
     }
 
     /// A new generation starts: nothing of the last one counts.
@@ -150,15 +160,17 @@ impl Guard {
         let Some((kind, name)) = self.decoder.push(byte).map_err(Violation::Malformed)? else {
             return Ok(None);
         };
-        let ups = self.watched.iter().position(|watched| watched.name.as_bytes() == name);
-        let ups = ups.filter(|ups| match kind {
-            Kind::Alive => *ups == 0,
-            // No rule is configured in this version, so no name is a rule's.
-            Kind::Notice => false,
-            _ => true,
-        });
+        let ups = match kind {
+            Kind::Notice => self.rules.iter().position(|rule| rule.as_bytes() == name),
+            _ => self.watched.iter().position(|watched| watched.name.as_bytes() == name),
+        };
+        let ups = ups.filter(|ups| kind != Kind::Alive || *ups == 0);
         self.take_token(now)?;
         let ups = ups.ok_or(Violation::UnknownName(kind))?;
+        if kind == Kind::Notice {
+            self.last_life = now;
+            return Ok(Some(Event { kind, ups }));
+        }
         let watched = self.watched.get_mut(ups).ok_or(Violation::UnknownName(kind))?;
         watched.track = watched.track.step(kind).ok_or(Violation::Illegal { kind, ups })?;
         if kind == Kind::Restored {

@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use crate::ipc::frame::{Kind, Malformed};
-use crate::ipc::guard::{Guard, Violation};
+use crate::ipc::guard::{Event, Guard, Violation};
 use crate::ipc::judge::{Judge, Tell};
 use crate::ipc::legal::Power;
 use crate::ipc::orders::{
@@ -49,7 +49,7 @@ pub enum Said {
     Gone,
 }
 
-/// For the log.
+/// For the log and the notify hook; init has not heard of it yet, so nothing may wait.
 #[derive(Clone, Copy, Debug)]
 pub enum Note {
     /// The monitor broke a rule and is being killed.
@@ -58,6 +58,8 @@ pub enum Note {
     Ended(u8),
     /// Too many end badly: the next starts so much later.
     Slowed(Duration),
+    /// The monitor said this, and may say it.
+    Heard(Event),
     /// Init was told, by reason of this UPS (an index).
     Told(Tell, usize),
 }
@@ -222,6 +224,7 @@ impl Keeper {
                     Ok(Some(event)) => {
                         self.judge.event(now, event);
                         self.stale |= event.kind != Kind::Alive;
+                        out.say(Note::Heard(event));
                         if !matches!(event.kind, Kind::Alive | Kind::Notice) {
                             self.moved = event.ups;
                         }

@@ -171,6 +171,11 @@ impl<'a> Asked<'a> {
         Some(now.saturating_sub(at))
     }
 
+    /// A variable, by NUT's name.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        self.link.values().get(name)
+    }
+
     /// By NUT's names.
     pub(super) fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
         self.link.values().iter()

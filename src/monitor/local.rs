@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use nix::poll::PollFlags;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 
+use crate::monitor::Fed;
 use crate::monitor::fed::Connection;
 use crate::nut::driver::{Driver, Settings};
 use crate::nut::known::Known;
@@ -35,9 +36,10 @@ impl<'a> Local<'a> {
         path: &'a str,
         directory: Option<&'a OwnedFd>,
         numbers: &'a [RawFd],
-        deadtime: Duration,
+        plan: &Fed,
     ) -> Local<'a> {
-        let driver = Driver::new(&Settings { deadtime, wanted: Vec::new() });
+        let Fed { deadtime, wanted, .. } = plan;
+        let driver = Driver::new(&Settings { deadtime: *deadtime, wanted: wanted.clone() });
         Local { path, directory, numbers, driver, socket: None, error: None }
     }
 

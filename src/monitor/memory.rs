@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::monitor::power::Ups;
 
+/// Words of one UPS.
+pub(super) const WORDS: usize = 2;
 /// No outage lasts longer than this in our memory.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 

@@ -10,6 +10,7 @@ mod memory;
 mod net;
 pub mod power;
 mod remote;
+mod ruled;
 mod run;
 mod serve;
 mod shown;
@@ -30,6 +31,7 @@ use crate::fleet::seal::Keyring;
 use crate::nut::flags::Treat;
 use crate::nut::server;
 use crate::nut::tls::{TlsConfig, Trust};
+use crate::rules::Program;
 use crate::sys::cage::Cage;
 use crate::sys::udp::Udp;
 
@@ -80,6 +82,8 @@ pub struct Fed {
     pub deadtime: Duration,
     /// What OFF, BYPASS and ALARM are taken for.
     pub treat: Treat,
+    /// Variables that rules name.
+    pub wanted: Vec<String>,
     /// Times.
     pub settings: power::Settings,
     /// How it is asked.
@@ -228,6 +232,8 @@ pub struct About {
     pub host: String,
     /// One for each UPS: those on ports, then those of other machines, then NUT's.
     pub labels: Vec<Label>,
+    /// Of each, its number in the configuration, as rules have it.
+    pub numbers: Vec<usize>,
 }
 
 /// Everything that the jail gets.
@@ -243,6 +249,8 @@ pub struct Plan {
     pub fed: Vec<Fed>,
     /// For those of them that this machine is a primary of.
     pub together: Together,
+    /// The administrator's rules; none: nothing is evaluated.
+    pub rules: Program,
     /// `None`: this machine speaks to no other of upsentry's.
     pub network: Option<Network>,
     /// The status socket: a Unix stream socket that listens, non-blocking; `None`: no status is served.

@@ -100,6 +100,8 @@ pub struct Ups {
     shutdown: bool,
     /// L and S wait.
     held: bool,
+    /// On battery is low: a rule has it so.
+    ruled_low: bool,
 }
 
 /// What [`Ups::step`] reports.
@@ -124,6 +126,7 @@ impl Ups {
             lost: false,
             shutdown: false,
             held: false,
+            ruled_low: false,
         }
     }
 
@@ -165,6 +168,11 @@ impl Ups {
         self.held = held;
     }
 
+    /// By a rule its battery counts as low while it is on battery; true: that has changed.
+    pub fn rule_low(&mut self, low: bool) -> bool {
+        core::mem::replace(&mut self.ruled_low, low) != low
+    }
+
     /// L is due, or has been said.
     pub fn is_low(&self, now: Duration) -> bool {
         self.reported == Some(Power::Low) || self.low_since(now)
@@ -183,6 +191,8 @@ impl Ups {
 
     fn take(&mut self, now: Duration, status: Option<Status>, may_speak: bool, emit: Emit<'_>) {
         if let Some(status) = status {
+            let low = self.ruled_low && status == Status::Battery;
+            let status = if low { Status::Low } else { status };
             self.debounce.reading(now, status);
         }
         if let Some(status) = self.settled(now).then(|| self.debounce.status(now)).flatten() {

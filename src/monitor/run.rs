@@ -14,9 +14,11 @@ use crate::ipc::told::Word;
 use crate::monitor::fed::{Asked, Connection};
 use crate::monitor::lines::Watched;
 use crate::monitor::local::Local;
+use crate::monitor::memory::WORDS;
 use crate::monitor::net::{self, Net, Parted};
 use crate::monitor::power;
 use crate::monitor::remote::Remote;
+use crate::monitor::ruled::Ruled;
 use crate::monitor::serve::Server;
 use crate::monitor::shown::{Live, Track};
 use crate::monitor::sync::{self, Act, Sync};
@@ -66,9 +68,7 @@ pub(super) fn main(cell: &'static Cell, outage: bool) -> ! {
 /// How NUT is asked for this UPS.
 fn link(cell: &'static Cell, plan: &'static Fed) -> Box<dyn Connection> {
     match &plan.asked {
-        Source::Driver(path) => {
-            Box::new(Local::new(path, cell.shown.as_ref(), &cell.pool, plan.deadtime))
-        }
+        Source::Driver(path) => Box::new(Local::new(path, cell.shown.as_ref(), &cell.pool, plan)),
         Source::Server(upsd) => Box::new(Upstream::new(upsd)),
     }
 }
@@ -115,6 +115,7 @@ struct All {
     asked: Vec<Asked<'static>>,
     /// Where this machine is a primary of a NUT server.
     sync: Option<Sync>,
+    ruled: Option<Ruled<'static>>,
     net: Option<Net<'static>>,
     /// What the status says of each: lines, masters' UPSs, NUT's.
     tracks: Vec<Track>,
@@ -148,7 +149,10 @@ impl All {
         let net = cell.network.as_ref().map(Net::new).transpose()?;
         let tracks = vec![Track::default(); cell.about.labels.len()];
         let server = cell.status.as_ref().map(|socket| Server::new(socket, Some(&cell.pool)));
-        let mut all = All { lines, remotes, asked, sync, net, tracks, server };
+        let rest = cell.memory.get(cell.about.labels.len().saturating_mul(WORDS)..);
+        let ruled = (!cell.rules.is_empty())
+            .then(|| Ruled::new(&cell.rules, &cell.about.numbers, rest.unwrap_or_default(), start));
+        let mut all = All { lines, remotes, asked, sync, ruled, net, tracks, server };
         let held = all.sync.is_some();
         all.lines.iter_mut().for_each(|one| one.ups_mut().hold(held));
         all.remotes.iter_mut().for_each(|one| one.ups_mut().hold(held));
@@ -180,7 +184,10 @@ impl All {
         for one in &mut self.asked {
             one.look(time, voice);
         }
-        self.hold(time, page, about, voice);
+        self.rule(time, voice);
+        if self.may_go(time, page, about, voice) {
+            self.demand(about, voice);
+        }
         if let Some(net) = &mut self.net {
             let lines = self.lines.iter().map(|one| one.seen(time));
             let own = lines.chain(self.asked.iter().map(|one| one.seen(time)));
@@ -189,9 +196,68 @@ impl All {
         moved
     }
 
+    /// Rules see what is known, and what follows from them is done but for the shutdown.
+    fn rule(&mut self, time: Duration, voice: &mut Voice<'_>) {
+        let Some(ruled) = &mut self.ruled else { return };
+        let mut places = 0..;
+        for one in &self.lines {
+            let known = one.variables().iter().filter(|_| !one.ups().is_lost());
+            let of = |name: &str| known.clone().find(|(one, _)| *one == name).map(|(_, is)| *is);
+            ruled.feed(places.next().unwrap_or(0), of);
+        }
+        for one in &self.remotes {
+            let all = || one.slave.variables().into_iter().flatten();
+            let of = |name: &str| {
+                let found = all().find(|(one, _)| one.eq_ignore_ascii_case(name));
+                found.map(|(_, is)| is).filter(|_| !one.ups().is_lost())
+            };
+            ruled.feed(places.next().unwrap_or(0), of);
+        }
+        for one in &self.asked {
+            let of = |name: &str| one.value(name).filter(|_| !one.ups().is_lost());
+            ruled.feed(places.next().unwrap_or(0), of);
+        }
+        ruled.turn(time, voice);
+        let low = ruled.low();
+        for one in &mut self.lines {
+            if one.ups_mut().rule_low(low) {
+                one.look(time, false, voice);
+            }
+        }
+        for one in &mut self.remotes {
+            if one.ups_mut().rule_low(low) {
+                one.look(time, voice);
+            }
+        }
+        for one in &mut self.asked {
+            if one.ups_mut().rule_low(low) {
+                one.step(time, voice);
+            }
+        }
+    }
+
+    /// Where a rule wants the machine down: says so, by the first UPS that feeds it.
+    fn demand(&mut self, about: &About, voice: &mut Voice<'_>) {
+        let Some(rule) = self.ruled.as_ref().and_then(Ruled::down) else { return };
+        let lines = self.lines.iter_mut().map(Watched::ups_mut);
+        let remotes = self.remotes.iter_mut().map(Remote::ups_mut);
+        let asked = self.asked.iter_mut().map(Asked::ups_mut);
+        let all = lines.chain(remotes).chain(asked).zip(&about.labels);
+        let Some((ups, label)) = all.min_by_key(|(_, label)| label.weight == 0) else { return };
+        ups.demand(&mut |_| voice.demanded(&label.name, rule));
+    }
+
     /// As a primary: what would take this machine down is held back until the others on its NUT servers have gone.
-    fn hold(&mut self, time: Duration, page: Option<Page>, about: &About, voice: &mut Voice<'_>) {
-        let Some(sync) = &mut self.sync else { return };
+    /// False: it is.
+    fn may_go(
+        &mut self,
+        time: Duration,
+        page: Option<Page>,
+        about: &About,
+        voice: &mut Voice<'_>,
+    ) -> bool {
+        let down = self.ruled.as_ref().is_some_and(|ruled| ruled.down().is_some());
+        let Some(sync) = &mut self.sync else { return true };
         let lines = self.lines.iter().map(Watched::ups);
         let powers = lines
             .chain(self.remotes.iter().map(Remote::ups))
@@ -200,7 +266,7 @@ impl All {
             weight: label.weight,
             reported: ups.reported(),
             low: ups.is_low(time),
-            over: ups.is_over(time),
+            over: ups.is_over(time) || (down && label.weight > 0),
         });
         // Told already, by a monitor before this one or because the parent sees no more.
         let leaving =
@@ -211,7 +277,7 @@ impl All {
             self.asked.iter_mut().for_each(|one| one.force(time));
         }
         if act == Act::Hold {
-            return;
+            return false;
         }
         for one in self.lines.iter_mut().filter(|one| one.ups().waits(time)) {
             one.ups_mut().hold(false);
@@ -228,6 +294,7 @@ impl All {
             one.step(time, voice);
             one.ups_mut().hold(true);
         }
+        true
     }
 
     /// If this machine goes down: has other machines told, and ends once they know. Only where there are any.
@@ -261,6 +328,7 @@ impl All {
             lines: &self.lines,
             remotes: &self.remotes,
             asked: &self.asked,
+            ruled: self.ruled.as_ref(),
             tracks: &self.tracks,
             net: self.net.as_ref(),
         };
@@ -272,9 +340,10 @@ impl All {
         let remotes = self.remotes.iter().filter_map(|one| one.next(time));
         let asked = self.asked.iter().filter_map(|one| one.next(time));
         let sync = self.sync.as_ref().and_then(Sync::next).filter(|at| *at > time);
+        let ruled = self.ruled.as_ref().and_then(|ruled| ruled.next(time));
         let net = self.net.as_ref().and_then(|net| net.next(time, &self.remotes));
         let served = self.server.as_ref().and_then(|server| server.next(time));
-        lines.chain(remotes).chain(asked).chain(sync).chain(net).chain(served).min()
+        lines.chain(remotes).chain(asked).chain(sync).chain(ruled).chain(net).chain(served).min()
     }
 
     fn calm(&self) -> bool {

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{Shutdown, shutdown};
 
-use crate::status::report::{Head, LARGEST, Message, Slave, Ups, encode};
+use crate::status::report::{Head, LARGEST, Message, Rule, Slave, Ups, encode};
 use crate::sys::{process, raw};
 
 /// Clients at a time. More wait until one has its snapshot; who has one and stays makes room for them.
@@ -40,6 +40,8 @@ pub(super) trait Shown {
     fn variable(&self, ups: usize, place: usize) -> Option<(&str, &str)>;
     /// By place; `None`: behind the last; `Some(None)`: nobody is there.
     fn slave(&self, now: Duration, place: usize) -> Option<Option<Slave<'_>>>;
+    /// By place; `None`: behind the last.
+    fn rule(&self, now: Duration, place: usize) -> Option<Rule<'_>>;
     /// Another number whenever something changed that a client should hear of at once.
     fn stamp(&self, now: Duration) -> u64;
 }
@@ -51,6 +53,7 @@ enum Cursor {
     Ups(usize),
     Variable(usize, usize),
     Slave(usize),
+    Rule(usize),
     End,
     /// It has all.
     Idle,
@@ -320,12 +323,21 @@ fn fill(
                 }
                 None => (None, Cursor::Ups(ups.saturating_add(1))),
             },
-            Cursor::Slave(_) if *places == 0 => return to,
+            Cursor::Slave(_) | Cursor::Rule(_) if *places == 0 => return to,
             Cursor::Slave(place) => {
                 *places = places.saturating_sub(1);
                 match shown.slave(now, place) {
                     Some(slave) => {
                         (slave.map(Message::Slave), Cursor::Slave(place.saturating_add(1)))
+                    }
+                    None => (None, Cursor::Rule(0)),
+                }
+            }
+            Cursor::Rule(place) => {
+                *places = places.saturating_sub(1);
+                match shown.rule(now, place) {
+                    Some(rule) => {
+                        (Some(Message::Rule(rule)), Cursor::Rule(place.saturating_add(1)))
                     }
                     None => (Some(Message::End), Cursor::End),
                 }

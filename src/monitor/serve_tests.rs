@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 use crate::status::collect::{Collector, Snapshot};
+use crate::status::report::{Doubt, Holds};
 use crate::status::report::{FORMAT, State, Way};
 
 /// So many of everything.
@@ -51,6 +52,11 @@ impl Shown for Shop {
 
     fn variable(&self, ups: usize, place: usize) -> Option<(&str, &str)> {
         (ups == 1 && place < 3).then_some(("ups.status", "OL"))
+    }
+
+    fn rule(&self, _: Duration, place: usize) -> Option<Rule<'_>> {
+        let (holds, why) = (Holds::Unknown, Doubt::Missing("ups.temperature".into()));
+        (place == 0).then(|| Rule { name: "hot".into(), holds, why, left: None })
     }
 
     /// Every third place is empty.

@@ -13,9 +13,10 @@ use crate::monitor::lines::Watched;
 use crate::monitor::net::Net;
 use crate::monitor::power;
 use crate::monitor::remote::Remote;
+use crate::monitor::ruled::Ruled;
 use crate::monitor::serve::Shown;
 use crate::monitor::{About, Label};
-use crate::status::report::{FORMAT, Head, LONGEST, Leaving, Slave, State, Ups, Way};
+use crate::status::report::{FORMAT, Head, LONGEST, Leaving, Rule, Slave, State, Ups, Way};
 use crate::sys::process;
 
 /// What is seen of one UPS over time; the machine for its events forgets it.
@@ -54,6 +55,7 @@ pub(super) struct Live<'a> {
     pub(super) lines: &'a [Watched<'a>],
     pub(super) remotes: &'a [Remote<'a>],
     pub(super) asked: &'a [Asked<'a>],
+    pub(super) ruled: Option<&'a Ruled<'a>>,
     pub(super) tracks: &'a [Track],
     pub(super) net: Option<&'a Net<'a>>,
 }
@@ -168,6 +170,10 @@ impl Shown for Live<'_> {
         }))
     }
 
+    fn rule(&self, now: Duration, place: usize) -> Option<Rule<'_>> {
+        self.ruled?.shown(now, place)
+    }
+
     fn stamp(&self, now: Duration) -> u64 {
         let mut hash = Fnv::default();
         if let Some(page) = self.page {
@@ -192,6 +198,9 @@ impl Shown for Live<'_> {
                 (peer.session, is)
             };
             master.peers().for_each(|peer| one(peer).hash(&mut hash));
+        }
+        if let Some(ruled) = self.ruled {
+            ruled.stamp().for_each(|word| word.hash(&mut hash));
         }
         hash.finish()
     }

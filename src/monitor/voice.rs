@@ -69,6 +69,20 @@ impl<'a> Voice<'a> {
         self.event(kind, name);
     }
 
+    /// A rule has something for people to hear.
+    pub(super) fn notice(&mut self, rule: &str) {
+        let now = self.refilled;
+        if self.may_speak(now) {
+            self.event(Kind::Notice, rule);
+        }
+    }
+
+    /// The machine has to go down by a rule; what is said of this UPS.
+    pub(super) fn demanded(&mut self, ups: &str, rule: &str) {
+        self.log(1, format_args!("rule {rule}: shut down"));
+        self.event(Kind::Shutdown, ups);
+    }
+
     fn event(&mut self, kind: Kind, name: &str) {
         self.tokens = self.tokens.saturating_sub(1);
         let Some(frame) = Frame::event(kind, name) else { return };

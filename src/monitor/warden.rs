@@ -16,8 +16,10 @@ use seccompiler::BpfProgram;
 
 use crate::ipc::orders::{DEAD, EXIT_UNCONFINED, EXIT_UNMADE, GO, GO_IN_OUTAGE, KILL, READY};
 use crate::monitor::filter::{self, Fds};
+use crate::monitor::memory::WORDS;
 use crate::monitor::serve::CLIENTS;
 use crate::monitor::{About, Distant, Fed, Line, Network, Plan, Together, run, voice};
+use crate::rules::{Engine, Program};
 use crate::sys::board::View;
 use crate::sys::cage::{Cage, Reach};
 use crate::sys::confine::{Walls, confine};
@@ -32,6 +34,7 @@ pub(super) struct Cell {
     pub(super) distant: Vec<Distant>,
     pub(super) fed: Vec<Fed>,
     pub(super) together: Together,
+    pub(super) rules: Program,
     pub(super) network: Option<Network>,
     pub(super) events: OwnedFd,
     pub(super) log: OwnedFd,
@@ -80,7 +83,10 @@ fn enter(plan: Plan) -> Result<Cell, String> {
     child.add(Signal::SIGCHLD);
     let children = SignalFd::with_flags(&child, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
     let children = children.map_err(at("signalfd"))?;
-    let memory = raw::shared_words().map_err(at("shared page"))?;
+    let ruled = if plan.rules.is_empty() { 0 } else { Engine::new(&plan.rules).words() };
+    let memory =
+        raw::shared_words(plan.about.labels.len().saturating_mul(WORDS).saturating_add(ruled));
+    let memory = memory.map_err(at("shared page"))?;
     let fds = numbers(&plan, poke.as_fd().as_raw_fd(), shown.as_ref());
     let words = plan.cage.notices.map()?;
     let program = filter::monitor(&fds).compile()?;
@@ -89,7 +95,8 @@ fn enter(plan: Plan) -> Result<Cell, String> {
         core::mem::forget((plan, shown));
         return Err(error);
     }
-    let Plan { first, lines, distant, mut fed, together, network, status, about, cage } = plan;
+    let Plan { first, lines, distant, mut fed, together, rules, network, status, about, cage } =
+        plan;
     let Cage { events, log, link, notices, null, .. } = cage;
     // Closed with everything else; their owners must not close those numbers again.
     core::mem::forget((null, notices.page));
@@ -105,6 +112,7 @@ fn enter(plan: Plan) -> Result<Cell, String> {
         distant,
         fed,
         together,
+        rules,
         network,
         events,
         log,

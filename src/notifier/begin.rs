@@ -18,6 +18,7 @@ use crate::notifier::chronicle::Chronicle;
 use crate::notifier::doubts::greet;
 use crate::notifier::farewell::{Farewell, level};
 use crate::notifier::filter;
+use crate::notifier::hook::Hook;
 use crate::notifier::link::{Gate, Link};
 use crate::notifier::logging::{NOTICE, Sink, say};
 use crate::notifier::notice::Notice;
@@ -39,6 +40,7 @@ pub(super) struct Forked {
     pub(super) log: OwnedFd,
     pub(super) board: Board,
     pub(super) hand: Option<OwnedFd>,
+    pub(super) notify: Option<OwnedFd>,
     pub(super) started: Option<OwnedFd>,
     pub(super) pid_file: Option<File>,
     pub(super) signals: SignalFd,
@@ -65,7 +67,10 @@ pub(super) fn begin(
         .begin()
         .map_err(|error| format!("state file {}: {error}", config.state_file.display()))?;
     if let Some(chronicle) = &mut parent.ends.chronicle {
-        chronicle.begin((now(), unix_time()), fresh)?;
+        let halt = chronicle.begin((now(), unix_time()), fresh)?;
+        if let (Some(halt), Some(hook)) = (halt, &mut parent.ends.hook) {
+            hook.started(&halt);
+        }
     }
     let list = filter::parent(&parent.descriptors()).compile()?;
     raw::give_back();
@@ -80,8 +85,11 @@ fn assemble(config: &Config, opened: Opened, forked: Forked) -> Parent {
     let names: Vec<String> = config.ups.iter().map(|ups| ups.name.clone()).collect();
     let chronicle = history.ok().map(|history| Chronicle::new(history, state.boot(), &names));
     let guard = Guard::new(config.ups.iter().map(|ups| (ups.name.as_str(), ups.settle)));
+    let guard = guard.with_rules(config.rules.rules().iter().map(|rule| rule.name.as_str()));
+    let judge = judge(config, &record, actions, time);
+    let hook = forked.notify.map(|to| Hook::new(to, judge.feeds()));
     Parent {
-        keeper: Keeper::new(guard, judge(config, &record, actions, time), time),
+        keeper: Keeper::new(guard, judge, time),
         ends: Ends {
             names,
             link: Link { fd: forked.link },
@@ -95,6 +103,7 @@ fn assemble(config: &Config, opened: Opened, forked: Forked) -> Parent {
             },
             state,
             chronicle,
+            hook,
             slaves: config
                 .is_master()
                 .then(|| Slaves::at_start(title.as_ref().and_then(level), record.slaves)),

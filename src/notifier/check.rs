@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use crate::config::places::{self, Found, addresses};
-use crate::config::{self, Action, Config, UserSpec, Via, Watch};
+use crate::config::{self, Action, Config, Occasion, UserSpec, Via, Watch};
 use crate::notifier::doubts::doubts;
 use crate::notifier::names;
 use crate::notifier::via::{self, Init, Route};
@@ -46,6 +46,7 @@ pub fn report(config: &Config) -> Report {
         }
     }
     row(&mut screen, "", &jail(config));
+    notify(&mut screen, &mut remarks, config);
     let [state, pid, history] =
         [&config.state_file, &config.pid_file, &config.history_file].map(|path| path.display());
     let files = format!("state {state}, pid {pid}, history {history}");
@@ -136,11 +137,26 @@ fn words(
     }
 }
 
-fn runs_as(screen: &mut String, config: &Config, route: &Route) {
-    let name = |spec: &UserSpec| match spec {
+fn name(spec: &UserSpec) -> String {
+    match spec {
         UserSpec::Name(name) => name.clone(),
         UserSpec::Id(id) => format!("uid {id}"),
-    };
+    }
+}
+
+/// What is run on which events, and what is wrong with it.
+fn notify(screen: &mut String, remarks: &mut Vec<String>, config: &Config) {
+    let Some(notify) = &config.notify else { return };
+    let on: Vec<&str> = notify.on.iter().map(|one| one.word()).collect();
+    let on = if on.len() == Occasion::ALL.len() { "all events".to_owned() } else { on.join(" ") };
+    let command = notify.command.join(" ");
+    row(screen, "notify", &format!("{on}: {} runs {command}", name(&notify.user)));
+    if let Err(error) = open::command("notify-command", &notify.command) {
+        remarks.push(format!("{}: warning: {error}", config.path.display()));
+    }
+}
+
+fn runs_as(screen: &mut String, config: &Config, route: &Route) {
     let root = match (route.via, route.halt.is_empty()) {
         (Via::Signal, true) => "the hand (signals init, nothing else)",
         (Via::Signal, false) => "the hand (signals init, runs the halt command)",

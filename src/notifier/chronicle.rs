@@ -1,6 +1,7 @@
 //! The parent's side of the history: collects a line's parts, and has a thread write it, so that no disk
 //! ever delays a word for init.
 
+use core::fmt;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -85,17 +86,22 @@ impl Chronicle {
 
     /// Reads what the file holds and starts the thread. To be called without rights, and before the list of
     /// system calls is closed. `fresh`: the first start in this boot. `now`: the monotonic clock, and
-    /// seconds since 1970.
+    /// seconds since 1970. Returns by what this machine came down before, on the first start after that.
     ///
     /// # Errors
     /// No thread.
-    pub(super) fn begin(&mut self, now: (Duration, i64), fresh: bool) -> Result<(), String> {
+    pub(super) fn begin(
+        &mut self,
+        now: (Duration, i64),
+        fresh: bool,
+    ) -> Result<Option<Halt>, String> {
         let (file, from) = (self.file, self.from);
         let past = Past::read(file, &self.boot, now);
         if past.foreign > 0 {
             say(WARNING, format_args!("history: {} lines are torn or not ours", past.foreign));
         }
-        if let Some(halt) = past.halt.filter(|_| fresh) {
+        let halt = past.halt.filter(|_| fresh);
+        if let Some(halt) = &halt {
             say(NOTICE, format_args!("previous halt was ours: {halt}"));
         }
         (self.next, self.open) = (past.next, past.open);
@@ -110,7 +116,8 @@ impl Chronicle {
             let seq = self.place();
             self.put(seq, now.1, Event::Start, 0, 0);
         }
-        Ok(())
+        let place = |halt: &Halt| self.ups.iter().position(|(name, _)| *name == halt.ups_name);
+        Ok(halt.map(|halt| Halt { ups: place(&halt), ..halt }))
     }
 
     /// The descriptors that the parent and its thread read, write, and write at a place.
@@ -234,6 +241,29 @@ fn keep(file: &File, pipe: BorrowedFd<'_>) -> ! {
     }
 }
 
+/// By what the machine came down.
+#[derive(Debug)]
+pub(super) struct Halt {
+    pub(super) told: Word,
+    /// Seconds on battery by then.
+    pub(super) battery: u64,
+    /// Seconds since.
+    pub(super) ago: u64,
+    /// The UPS, as the file names it.
+    ups_name: String,
+    /// Its index, if there is one of that name now.
+    pub(super) ups: Option<usize>,
+    /// The monitor's words for it.
+    why: String,
+}
+
+impl fmt::Display for Halt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (told, after, ago) = (self.told.text(), length(self.battery), length(self.ago));
+        write!(f, "{told} after {after} on battery ({}), {ago} ago", self.why)
+    }
+}
+
 /// What the file says at a start.
 #[derive(Debug, Default)]
 struct Past {
@@ -241,7 +271,7 @@ struct Past {
     /// An outage of this boot that is not over.
     open: Option<Open>,
     /// The machine was told to go down in another boot, and nothing has been written since.
-    halt: Option<String>,
+    halt: Option<Halt>,
     foreign: u64,
 }
 
@@ -269,9 +299,9 @@ impl Past {
             }
             Event::Told(word @ (Word::Low | Word::Shutdown), _) => {
                 self.halt = (record.boot != boot).then(|| {
-                    let (told, after) = (word.text(), length(record.battery));
-                    let ago = length(ago(record.at));
-                    format!("{told} after {after} on battery ({}), {ago} ago", record.why)
+                    let (ago, battery) = (ago(record.at), record.battery);
+                    let (ups_name, why) = (record.ups.to_owned(), record.why.to_owned());
+                    Halt { told: word, battery, ago, ups_name, ups: None, why }
                 });
             }
             Event::Told(Word::Ok | Word::Fail, _) | Event::Start => self.halt = None,

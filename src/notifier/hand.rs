@@ -3,7 +3,7 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -58,6 +58,12 @@ impl Hand {
             unread = answer == UNREAD;
         }
         raw::exit(0)
+    }
+
+    /// What `start` keeps open for it, beside 0 to 2.
+    pub(super) fn keep(&self) -> impl Iterator<Item = RawFd> {
+        let directory = self.powerstatus.as_ref().map(|(directory, _)| directory.as_raw_fd());
+        [self.link.as_raw_fd()].into_iter().chain(directory)
     }
 }
 
@@ -117,14 +123,4 @@ pub(super) fn exec(argv: &[CString]) -> ! {
     let _ = raw::close_on_exec_above_2();
     let _ = argv.first().map(|path| execve(path, argv, &environment));
     raw::exit(127)
-}
-
-/// What `start` keeps open for it.
-impl Hand {
-    /// Descriptors, beside 0 to 2.
-    pub(super) fn keep(&self) -> Vec<i32> {
-        use std::os::fd::AsRawFd as _;
-        let directory = self.powerstatus.as_ref().map(|(directory, _)| directory.as_raw_fd());
-        [self.link.as_fd().as_raw_fd()].into_iter().chain(directory).collect()
-    }
 }

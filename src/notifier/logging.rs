@@ -43,7 +43,8 @@ pub fn quote(severity: u8, line: &[u8]) {
     }
 }
 
-fn pass_on(severity: u8, targets: &'static str, line: fmt::Arguments<'_>) {
+/// Logs under the tag that these eight targets stand for, one for each severity.
+pub(super) fn pass_on(severity: u8, targets: &'static str, line: fmt::Arguments<'_>) {
     let level = match severity {
         0..=ERROR => log::Level::Error,
         WARNING => log::Level::Warn,
@@ -161,6 +162,7 @@ impl log::Log for Sink {
         let (severity, tag) = match (record.target().as_bytes(), record.level()) {
             ([digit @ b'0'..=b'7'], _) => (digit.saturating_sub(b'0'), "upsentry"),
             ([letter @ b'a'..=b'h'], _) => (letter.saturating_sub(b'a'), "upsentry-mon"),
+            ([letter @ b'i'..=b'p'], _) => (letter.saturating_sub(b'i'), "upsentry-notify"),
             (_, log::Level::Error) => (ERROR, "upsentry"),
             (_, log::Level::Warn) => (WARNING, "upsentry"),
             (_, log::Level::Info) => (6, "upsentry"),

@@ -23,6 +23,7 @@ use crate::ipc::told::Word;
 use crate::notifier::chronicle::{Chronicle, Said as History};
 use crate::notifier::farewell::Farewell;
 use crate::notifier::filter::Fds;
+use crate::notifier::hook::Hook;
 use crate::notifier::link::{Gate, Link, discard};
 use crate::notifier::logging::{ALERT, EMERG, NOTICE, Sink, WARNING, say};
 use crate::notifier::notice::Notice;
@@ -47,6 +48,7 @@ pub(super) struct Ends {
     pub(super) teller: Teller,
     pub(super) state: StateFile,
     pub(super) chronicle: Option<Chronicle>,
+    pub(super) hook: Option<Hook>,
     /// On a master: what became of its slaves.
     pub(super) slaves: Option<Slaves>,
     pub(super) notice: Notice,
@@ -109,6 +111,7 @@ impl Parent {
                 .chain(log_write)
                 .chain(started)
                 .chain(history.map(|[_, to, _]| to))
+                .chain(ends.hook.as_ref().map(Hook::descriptor))
                 .collect(),
             stat: fifo.into_iter().collect(),
             pread: self.farewell.descriptor().into_iter().collect(),
@@ -150,6 +153,9 @@ impl Parent {
         self.post();
         if let Some(chronicle) = &mut self.ends.chronicle {
             chronicle.write(time);
+        }
+        if let Some(hook) = &mut self.ends.hook {
+            hook.write();
         }
         self.report(time);
         let parted = self.parted(time);
@@ -325,6 +331,11 @@ impl Outside for Ends {
                     format_args!("too many monitors end badly; the next starts in {pause}s"),
                 );
             }
+            Note::Heard(event) => {
+                if let Some(hook) = &mut self.hook {
+                    hook.heard(event);
+                }
+            }
             Note::Told(tell, ups) => {
                 // Init, or the hand, may have been woken on this processor: it goes first, before we write logs.
                 let _ = process::wait(&mut [], Some(Duration::from_nanos(1)));
@@ -336,6 +347,9 @@ impl Outside for Ends {
                     (_, _, Word::Shutdown) => Cause::Asked,
                     _ => Cause::Seen,
                 };
+                if let Some(hook) = &mut self.hook {
+                    hook.told(tell, ups);
+                }
                 if let Some(chronicle) = &mut self.chronicle {
                     chronicle.told(History { word: tell.word, cause, ups });
                 }

@@ -20,8 +20,6 @@ use crate::sys::{filter as seccomp, raw};
 
 /// A checked configuration of the largest file is smaller.
 const LARGEST: u64 = 16 << 20;
-/// Of ups.conf, passwd and group.
-const LARGEST_TEXT: u64 = 1 << 20;
 /// Nearly all are; and so much is mapped by itself, and leaves no hole in the heap.
 const USUAL: usize = 512 << 10;
 /// For the longest file with an error on each line.
@@ -46,9 +44,13 @@ pub enum Problem {
 pub fn load(path: &Path, purpose: Purpose) -> Result<Config, Problem> {
     let faulty = |failure: config::Failure| format!("{failure}\n");
     raw::one_arena();
-    let (file, mode) = config::open(path).map_err(|failure| Problem::Faulty(faulty(failure)))?;
+    let (file, mode) = config::open(path).map_err(|error| Problem::Faulty(faulty(error)))?;
     let read = |file| config::load_open(path, file, mode, purpose).map_err(faulty);
     let mut config: Config = apart(path, file, read)?;
+    if let Some(path) = config.rules_file.clone() {
+        let (file, mode) = config::open(&path).map_err(|error| Problem::Faulty(faulty(error)))?;
+        (config.rules, config.warnings) = apart(&path, file, |file| config.read_rules(file, mode))?;
+    }
     if purpose != Purpose::Test {
         find_drivers(&mut config, purpose)?;
     }
@@ -63,7 +65,7 @@ fn find_drivers(config: &mut Config, purpose: Purpose) -> Result<(), Problem> {
     }
     let found = match config::open_plain(path) {
         Ok((file, mode)) => apart(path, file, |file| {
-            drivers::find(path, (&text(path, file)?, mode), &config.path, &wanted)
+            drivers::find(path, (&config::text(path, file)?, mode), &config.path, &wanted)
         }),
         // `check` may be run by anybody.
         Err(error) if error.kind() == PermissionDenied && !Uid::effective().is_root() => {
@@ -79,16 +81,6 @@ fn find_drivers(config: &mut Config, purpose: Purpose) -> Result<(), Problem> {
         Err(problem) => return Err(problem),
     }
     Ok(())
-}
-
-/// All of a file, which is not large.
-pub(super) fn text(path: &Path, file: File) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    match file.take(LARGEST_TEXT + 1).read_to_end(&mut bytes) {
-        Ok(_) if bytes.len() as u64 <= LARGEST_TEXT => Ok(bytes),
-        Ok(_) => Err(format!("{}: over 1 MiB", path.display())),
-        Err(error) => Err(format!("{}: {error}", path.display())),
-    }
 }
 
 /// Has a child without rights read the open file, where this process has some.

@@ -1,10 +1,12 @@
 //! The start: check, open, fork, confine every side; only then is the first byte of a line read.
 
+use std::convert::Infallible;
+use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use landlock::RulesetStatus;
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
@@ -17,6 +19,7 @@ use crate::notifier::filter;
 use crate::notifier::hand::Hand;
 use crate::notifier::logging::{EMERG, Sink, say};
 use crate::notifier::net::Net;
+use crate::notifier::notify::Notify;
 use crate::notifier::open::{self, History, Opened};
 use crate::notifier::via::{self, Init};
 use crate::sys::board::{self, Board};
@@ -97,10 +100,12 @@ pub fn run(config: &mut Config, mode: Mode, jail: Enter) -> Result<u8, String> {
     let hand = hand(config, &mut opened)?;
     let (link, events, log, board) = fork_warden(config, &mut opened, jail)?;
     forget_keys(config, &mut opened);
+    let notify = notify(config, &opened, sink)?;
     let mask: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
     let signals = signals.map_err(at("signalfd"))?;
-    let forked = Forked { link, events, log, board, hand, started, pid_file, signals, sink, mode };
+    let forked =
+        Forked { link, events, log, board, hand, notify, started, pid_file, signals, sink, mode };
     let landlock = drop_root(config, &mut opened, &forked);
     let parent = landlock.and_then(|landlock| begin(config, opened, forked, landlock));
     let parent = parent.inspect_err(|error| {
@@ -146,37 +151,59 @@ fn forget_keys(config: &mut Config, opened: &mut Opened) {
 
 /// Forks the hand, where this route needs one.
 fn hand(config: &mut Config, opened: &mut Opened) -> Result<Option<OwnedFd>, String> {
-    let route = &opened.route;
-    if route.via != Via::Signal && route.halt.is_empty() {
+    let (signals, halt) = (opened.route.via == Via::Signal, &opened.route.halt);
+    if !signals && halt.is_empty() {
         return Ok(None);
     }
-    let powerstatus = match route.via {
-        Via::Signal => Some(open::powerstatus(&config.powerstatus)?),
-        Via::Initctl | Via::Command => None,
-    };
-    let halt = if route.halt.is_empty() { None } else { Some(open::command("halt", &route.halt)?) };
+    let powerstatus = signals.then(|| open::powerstatus(&config.powerstatus)).transpose()?;
+    let halt = (!halt.is_empty()).then(|| open::command("halt", halt)).transpose()?;
     let (ours, theirs) = pair()?;
+    child(c"upsentry-hand", || {
+        forget_keys(config, opened);
+        let hand = Hand { link: theirs, powerstatus, halt };
+        confine_hand(&hand, &opened.null)?;
+        hand.serve()
+    })?;
+    Ok(Some(ours))
+}
+
+/// Forks what runs the notify command, where there is one. It loses every right before it does anything else.
+fn notify(config: &Config, opened: &Opened, sink: &Sink) -> Result<Option<OwnedFd>, String> {
+    let (Some(hook), Some(user)) = (&config.notify, &opened.users.notify) else { return Ok(None) };
+    let argv = open::command("notify-command", &hook.command)?;
+    let (from, to) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(at("pipe"))?;
+    child(c"upsentry-notify", || {
+        let (log, syslog) = sink.descriptors();
+        let keep = [0, 1, 2, from.as_raw_fd()].into_iter().chain(log).chain(syslog);
+        let keep: Vec<RawFd> = keep.collect();
+        confine::to_run_programs(&keep, Uid::from_raw(user.uid), Gid::from_raw(user.gid))?;
+        Notify::new(config, hook, argv, from, sink)?.serve()
+    })?;
+    Ok(Some(to))
+}
+
+/// Forks a process of this name, which does its work, or says why it cannot.
+fn child(
+    name: &'static CStr,
+    work: impl FnOnce() -> Result<Infallible, String>,
+) -> Result<(), String> {
     if let ForkResult::Parent { .. } = raw::fork().map_err(at("fork"))? {
-        return Ok(Some(ours));
+        return Ok(());
     }
-    process::name(c"upsentry-hand");
-    forget_keys(config, opened);
-    let hand = Hand { link: theirs, powerstatus, halt };
-    if let Err(error) = confine_hand(&hand, &opened.null) {
-        complain(format_args!("upsentry: hand: {error}"));
-        raw::exit(1)
-    }
-    hand.serve()
+    process::name(name);
+    let Err(error) = work();
+    complain(format_args!("{}: {error}", name.to_string_lossy()));
+    raw::exit(1)
 }
 
 /// Leaves the hand uid 0 and nothing else that it can do without: a hand that only signals loses every
 /// capability for good; one that runs the halt command gets them back at exec, and not before.
 fn confine_hand(hand: &Hand, null: &OwnedFd) -> Result<(), String> {
-    let keep: Vec<RawFd> = [0, 1, 2].into_iter().chain(hand.keep()).collect();
     nix::unistd::dup2_stdin(null).map_err(at("stdin"))?;
     nix::unistd::dup2_stdout(null).map_err(at("stdout"))?;
     let stderr = null.try_clone().map_err(|error| format!("stderr: {error}"))?;
-    let keep: Vec<RawFd> = keep.into_iter().chain([stderr.as_raw_fd()]).collect();
+    let keep = [0, 1, 2, stderr.as_raw_fd()].into_iter().chain(hand.keep());
+    let keep: Vec<RawFd> = keep.collect();
     raw::close_all_but(&keep).map_err(at("close_range"))?;
     nix::unistd::chdir("/").map_err(at("chdir"))?;
     nix::unistd::setgroups(&[]).map_err(at("setgroups"))?;
@@ -206,44 +233,23 @@ fn fork_warden(
     let (events_out, events) = pipe2(OFlag::O_CLOEXEC).map_err(at("pipe"))?;
     let (log_out, log) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(at("pipe"))?;
     // The parent never waits for the monitor. The monitor may wait for the parent, but not for the log.
-    nix::fcntl::fcntl(&events_out, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
-        .map_err(at("pipe"))?;
+    fcntl(&events_out, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(at("pipe"))?;
+    let null = opened.null.try_clone().map_err(|error| format!("null: {error}"))?;
     if let ForkResult::Parent { .. } = raw::fork().map_err(at("fork"))? {
         return Ok((ours, events_out, log_out, board));
     }
-    match opened.null.try_clone() {
-        Ok(null) => jail(
-            config,
-            Jail {
-                ttys: std::mem::take(&mut opened.ttys),
-                set_at: opened.set_at,
-                net: std::mem::take(&mut opened.net),
-                cage: Cage {
-                    events,
-                    log,
-                    link,
-                    notices,
-                    null,
-                    root: config.chroot.clone(),
-                    uid: Uid::from_raw(opened.users.monitor.uid),
-                    gid: Gid::from_raw(opened.users.monitor.gid),
-                    reach: Reach::default(),
-                },
-            },
-        ),
-        Err(error) => {
-            complain(format_args!("upsentry: warden: {error}"));
-            raw::exit(1)
-        }
-    }
+    let (root, user) = (config.chroot.clone(), &opened.users.monitor);
+    let (uid, gid, reach) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid), Reach::default());
+    let cage = Cage { events, log, link, notices, null, root, uid, gid, reach };
+    let (ttys, net) = (std::mem::take(&mut opened.ttys), std::mem::take(&mut opened.net));
+    jail(config, Jail { ttys, set_at: opened.set_at, net, cage })
 }
 
 fn pair() -> Result<(OwnedFd, OwnedFd), String> {
     let flags = SockFlag::SOCK_CLOEXEC;
     let pair = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags);
     let (ours, theirs) = pair.map_err(at("socketpair"))?;
-    nix::fcntl::fcntl(&ours, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
-        .map_err(at("socketpair"))?;
+    fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(at("socketpair"))?;
     Ok((ours, theirs))
 }
 
@@ -257,7 +263,8 @@ fn drop_root(
     let (log, syslog) = forked.sink.descriptors();
     let Opened { users, fifo, state, history, title, null, ttys, net, .. } = opened;
     let always = [&forked.link, &forked.events, &forked.log].map(AsRawFd::as_raw_fd);
-    let some = [&forked.hand, &forked.started, fifo].map(|fd| fd.as_ref().map(AsRawFd::as_raw_fd));
+    let some = [&forked.hand, &forked.notify, &forked.started, fifo];
+    let some = some.map(|fd| fd.as_ref().map(AsRawFd::as_raw_fd));
     let files = [title, &forked.pid_file].map(|file| file.as_ref().map(AsRawFd::as_raw_fd));
     let more = [log, syslog].into_iter().chain(some).chain(files).flatten();
     let past = history.as_ref().map(History::descriptors).ok().into_iter().flatten();

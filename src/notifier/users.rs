@@ -1,4 +1,4 @@
-//! The two users of their own that our processes run as. A child without rights reads the files that say so.
+//! The users of their own that our processes run as. A child without rights reads the files that say so.
 
 use std::fs::File;
 use std::path::Path;
@@ -7,19 +7,20 @@ use nix::unistd::Gid;
 use serde::{Serialize, de::DeserializeOwned};
 
 pub(super) use crate::config::accounts::Users;
+use crate::config::text;
 use crate::config::{Config, GroupSpec, accounts};
-use crate::notifier::reader::{Problem, apart, text};
+use crate::notifier::reader::{Problem, apart};
 
-/// Looks both up.
+/// Looks them up.
 ///
 /// # Errors
 /// A message for each that is missing or unfit, with the commands that make them.
 pub(super) fn resolve(config: &Config) -> Result<Users, String> {
     let users = ask("/etc/passwd", |passwd| accounts::users(passwd, config))?;
-    let Users { monitor, notifier } = &users;
     // What a child hands back is not taken on trust.
-    let fit = ![monitor.uid, monitor.gid, notifier.uid, notifier.gid].contains(&0);
-    fit.then_some(users).ok_or_else(|| "/etc/passwd: its reader handed back root".to_owned())
+    let all = [&users.monitor, &users.notifier].into_iter().chain(&users.notify);
+    let root = { all }.any(|user| user.uid == 0 || user.gid == 0);
+    if root { Err("/etc/passwd: its reader handed back root".to_owned()) } else { Ok(users) }
 }
 
 /// The gid of a group.

@@ -5,7 +5,7 @@ use core::fmt;
 /// Bytes that are kept of a value.
 pub const LONGEST: usize = 64;
 /// Variables that may be wanted beside [`ALWAYS`].
-pub const MOST_WANTED: usize = 8;
+pub const MOST_WANTED: usize = 256;
 /// Bytes of a wanted name.
 pub const LONGEST_NAME: usize = 64;
 /// What is always kept.
@@ -20,8 +20,6 @@ pub const ALWAYS: [&str; 9] = [
     "ups.load",
     "ups.temperature",
 ];
-
-const MOST: usize = ALWAYS.len() + MOST_WANTED;
 
 /// A text of at most [`LONGEST`] bytes, printable ASCII.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,15 +61,16 @@ impl fmt::Debug for Text {
 #[derive(Clone, Debug)]
 pub struct Values {
     wanted: Box<[String]>,
-    values: [Option<Text>; MOST],
+    /// As many as there are names.
+    values: Box<[Option<Text>]>,
 }
 
 impl Values {
     /// Keeps [`ALWAYS`] and the first [`MOST_WANTED`] of `wanted` that are not in there and no longer than
-    /// [`LONGEST_NAME`]. The only allocation.
+    /// [`LONGEST_NAME`]. The only allocations.
     #[must_use]
     pub fn new(wanted: &[String]) -> Values {
-        let mut names: Vec<String> = Vec::with_capacity(MOST_WANTED);
+        let mut names: Vec<String> = Vec::with_capacity(wanted.len().min(MOST_WANTED));
         for name in wanted {
             let known = ALWAYS.iter().copied().chain(names.iter().map(String::as_str));
             let fits = (1..=LONGEST_NAME).contains(&name.len()) && names.len() < MOST_WANTED;
@@ -79,7 +78,8 @@ impl Values {
                 names.push(name.clone());
             }
         }
-        Values { wanted: names.into_boxed_slice(), values: [None; MOST] }
+        let values = vec![None; ALWAYS.len().saturating_add(names.len())];
+        Values { wanted: names.into_boxed_slice(), values: values.into_boxed_slice() }
     }
 
     /// All names that are kept, `ups.status` first.
@@ -120,12 +120,12 @@ impl Values {
 
     /// Forgets all values.
     pub fn clear(&mut self) {
-        self.values = [None; MOST];
+        self.values.fill(None);
     }
 
     /// What is known: names as they were asked for, and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let all = self.names().zip(&self.values);
+        let all = self.names().zip(self.values.iter());
         all.filter_map(|(name, value)| Some((name, value.as_ref()?.as_str())))
     }
 

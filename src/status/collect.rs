@@ -1,11 +1,13 @@
 //! Snapshots from the bytes of the socket. The daemon's jail may have been taken over: nothing here trusts it.
 
-use crate::status::report::{Broken, Head, LARGEST, Message, Slave, State, Ups, Way, decode};
+use crate::status::report::{Broken, Head, LARGEST, Message, Rule, Slave, State, Ups, Way, decode};
 
 /// UPSs in a snapshot.
 const MOST_UPS: usize = 64;
 /// Variables of a UPS.
-const MOST_VARIABLES: usize = 64;
+const MOST_VARIABLES: usize = 300;
+/// Rules.
+const MOST_RULES: usize = 10_000;
 /// Slaves.
 const MOST_SLAVES: usize = 20_000;
 
@@ -21,6 +23,8 @@ pub struct Snapshot {
     pub ups: Vec<WithVariables>,
     /// In no order.
     pub slaves: Vec<Slave<'static>>,
+    /// In the configuration's order.
+    pub rules: Vec<Rule<'static>>,
 }
 
 impl Snapshot {
@@ -45,6 +49,9 @@ impl Snapshot {
             if let Some([_, ago]) = &mut ups.outage {
                 older(ago);
             }
+        }
+        for left in self.rules.iter_mut().filter_map(|rule| rule.left.as_mut()) {
+            *left = left.saturating_sub(by);
         }
         for slave in &mut self.slaves {
             if let Some((_, age)) = &mut slave.heard {
@@ -102,6 +109,7 @@ fn push(
     match message {
         Message::Ups(ups) if snapshot.ups.len() < MOST_UPS => snapshot.ups.push((ups, Vec::new())),
         Message::Slave(slave) if snapshot.slaves.len() < MOST_SLAVES => snapshot.slaves.push(slave),
+        Message::Rule(rule) if snapshot.rules.len() < MOST_RULES => snapshot.rules.push(rule),
         Message::Variable(name, value) => {
             let (_, variables) = snapshot.ups.last_mut().ok_or(Broken::Shape)?;
             if variables.len() >= MOST_VARIABLES {
@@ -110,7 +118,9 @@ fn push(
             variables.push((name.into_owned(), value.into_owned()));
         }
         Message::End => return Ok(begun.take()),
-        Message::Head(_) | Message::Ups(_) | Message::Slave(_) => return Err(Broken::TooMuch),
+        Message::Head(_) | Message::Ups(_) | Message::Slave(_) | Message::Rule(_) => {
+            return Err(Broken::TooMuch);
+        }
     }
     Ok(None)
 }

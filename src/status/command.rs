@@ -37,6 +37,8 @@ pub enum Form {
     Prometheus,
     /// One line, and an exit status.
     Check,
+    /// A line for each change of a variable.
+    Record,
 }
 
 /// What the command line wants.
@@ -61,6 +63,8 @@ pub struct Flags {
     pub check: bool,
     /// `--prometheus`.
     pub prometheus: bool,
+    /// `--record`.
+    pub record: bool,
 }
 
 impl Flags {
@@ -70,6 +74,7 @@ impl Flags {
             "watch" => self.watch = true,
             "check" => self.check = true,
             "prometheus" => self.prometheus = true,
+            "record" => self.record = true,
             _ => return false,
         }
         true
@@ -77,7 +82,7 @@ impl Flags {
 
     /// Some were given, and make sense for `status` only.
     pub fn any(&self) -> bool {
-        self.socket.is_some() || self.watch || self.check || self.prometheus
+        self.socket.is_some() || self.watch || self.check || self.prometheus || self.record
     }
 
     /// The form that they ask for, `--json` among them.
@@ -86,6 +91,8 @@ impl Flags {
     /// They do not go together.
     pub fn form(&self, json: bool) -> Result<Form, &'static str> {
         match (json, self.prometheus, self.check) {
+            (false, false, false) if self.record && self.watch => Ok(Form::Record),
+            _ if self.record => Err("--record goes with --watch, and no other form"),
             (false, false, false) => Ok(Form::Screen),
             (true, false, false) => Ok(Form::Json),
             (false, true, false) if !self.watch => Ok(Form::Prometheus),
@@ -111,7 +118,10 @@ pub fn run(wanted: &Wanted) -> u8 {
         Err(error) => return refuse(wanted, &error),
     };
     let (text, status) = match wanted.form {
-        Form::Screen => (screen::draw(&snapshot, std::io::stdout().is_terminal()), 0),
+        // A record without `--watch` is refused before.
+        Form::Screen | Form::Record => {
+            (screen::draw(&snapshot, std::io::stdout().is_terminal()), 0)
+        }
         Form::Json => (json::write(&snapshot), 0),
         Form::Prometheus => (prometheus::write(&snapshot), 0),
         Form::Check => check::line(&snapshot),
@@ -127,7 +137,7 @@ fn refuse(wanted: &Wanted, error: &str) -> u8 {
             return UNKNOWN;
         }
         Form::Prometheus => show(format_args!("{}", prometheus::DOWN.trim_end())),
-        Form::Screen | Form::Json => {}
+        Form::Screen | Form::Json | Form::Record => {}
     }
     complain(format_args!("upsentry: {error}"));
     1

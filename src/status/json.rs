@@ -1,7 +1,7 @@
 //! The report for programs: one JSON object on one line, stable. docs/status.md says what each field is.
 
 use crate::status::collect::{Snapshot, WithVariables};
-use crate::status::report::{Head, Leaving, REASONS, Said, Slave, Way};
+use crate::status::report::{Doubt, Head, Holds, Leaving, REASONS, Rule, Said, Slave, Way};
 use crate::status::text::{lines, nut, quoted, state, word};
 
 /// The version of the object: it rises only if a field goes or means another thing.
@@ -12,6 +12,7 @@ pub fn write(snapshot: &Snapshot) -> String {
     let head = &snapshot.head;
     let ups: Vec<String> = snapshot.ups.iter().map(ups).collect();
     let slaves: Vec<String> = snapshot.slaves.iter().map(slave).collect();
+    let rules: Vec<String> = snapshot.rules.iter().map(rule).collect();
     object(&[
         ("format", VERSION.to_string()),
         ("host", quoted(&head.host)),
@@ -25,6 +26,7 @@ pub fn write(snapshot: &Snapshot) -> String {
         ("ups", format!("[{}]", ups.join(","))),
         ("master", head.master.to_string()),
         ("slaves", format!("[{}]", slaves.join(","))),
+        ("rules", format!("[{}]", rules.join(","))),
         ("refused", refused(head.refused)),
     ])
 }
@@ -33,6 +35,25 @@ fn object(fields: &[(&str, String)]) -> String {
     let fields: Vec<String> =
         fields.iter().map(|(name, value)| format!("{}:{value}", quoted(name))).collect();
     format!("{{{}}}", fields.join(","))
+}
+
+fn rule(rule: &Rule<'_>) -> String {
+    let holds = match rule.holds {
+        Holds::No => "no",
+        Holds::Yes => "yes",
+        Holds::Unknown => "unknown",
+        Holds::Idle => "idle",
+    };
+    let why = match &rule.why {
+        Doubt::None => "null".to_owned(),
+        why => quoted(&why.to_string()),
+    };
+    object(&[
+        ("name", quoted(&rule.name)),
+        ("holds", quoted(holds)),
+        ("why", why),
+        ("timer_left_ms", number(rule.left)),
+    ])
 }
 
 fn number(number: Option<u64>) -> String {

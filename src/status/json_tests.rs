@@ -87,7 +87,7 @@ fn paths(text: &str) -> BTreeSet<String> {
 
 /// Of the paths those of values, not of what holds them, and of the variables no name.
 fn fields(text: &str) -> BTreeSet<String> {
-    let holders = ["", "daemon", "ups", "ups[]", "slaves", "slaves[]"];
+    let holders = ["", "daemon", "ups", "ups[]", "slaves", "slaves[]", "rules", "rules[]"];
     let mut found = paths(text);
     found.retain(|path| !holders.contains(&path.as_str()) && !path.contains("variables."));
     found
@@ -110,7 +110,7 @@ fn a_machine_alone_has_the_same_fields() {
     let (alone, all) = (fields(&write(&calm())), fields(&write(&outage())));
     assert!(alone.is_subset(&all));
     let missing: Vec<&String> = all.difference(&alone).collect();
-    let below = ["slaves[].", "refused.", "ups[].last_outage."];
+    let below = ["slaves[].", "rules[].", "refused.", "ups[].last_outage."];
     let held = |path: &&&String| below.iter().any(|holder| path.starts_with(holder));
     assert_eq!(missing.iter().filter(held).count(), missing.len(), "{missing:?}");
 }

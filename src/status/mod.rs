@@ -6,6 +6,7 @@ pub mod collect;
 pub mod command;
 pub mod json;
 pub mod prometheus;
+mod record;
 pub mod report;
 #[cfg(test)]
 #[path = "sample_tests.rs"]

@@ -3,7 +3,7 @@
 use core::fmt::Write as _;
 
 use crate::status::collect::Snapshot;
-use crate::status::report::{REASONS, Said, State, Ups, Way};
+use crate::status::report::{Holds, REASONS, Said, State, Ups, Way};
 use crate::status::text::{lines, quoted, state, word};
 
 const GAUGE: &str = "gauge";
@@ -25,6 +25,16 @@ pub fn write(snapshot: &Snapshot) -> String {
     machine(&mut text, snapshot);
     upses(&mut text, snapshot);
     slaves(&mut text, snapshot);
+    let rules = snapshot.rules.iter().map(|rule| {
+        let holds = if rule.holds == Holds::Unknown {
+            "NaN".to_owned()
+        } else {
+            flag(rule.holds == Holds::Yes)
+        };
+        (labels(&[("rule", &rule.name)]), holds)
+    });
+    let rules: Vec<Sample> = rules.collect();
+    metric(&mut text, ("rule", GAUGE), "Whether a rule's condition holds; NaN: unknown.", &rules);
     text
 }
 

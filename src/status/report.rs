@@ -34,6 +34,8 @@ pub enum Message<'a> {
     Variable(Cow<'a, str>, Cow<'a, str>),
     /// One slave of this master's.
     Slave(Slave<'a>),
+    /// One of the administrator's rules.
+    Rule(Rule<'a>),
     /// The last.
     End,
 }
@@ -172,6 +174,57 @@ pub struct Slave<'a> {
     pub leaving: bool,
 }
 
+/// Whether a rule's condition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Holds {
+    /// It does not.
+    No,
+    /// It does.
+    Yes,
+    /// A value is missing, or no number.
+    Unknown,
+    /// It waits for a timer that does not run.
+    Idle,
+}
+
+/// Why a condition is unknown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Doubt<'a> {
+    /// It is not.
+    #[default]
+    None,
+    /// This variable has no value.
+    Missing(Cow<'a, str>),
+    /// This variable's value is no number.
+    NoNumber(Cow<'a, str>),
+    /// It has not held for long enough since it was unknown.
+    Again,
+}
+
+impl core::fmt::Display for Doubt<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Doubt::None => Ok(()),
+            Doubt::Missing(name) => write!(f, "{name} is not known"),
+            Doubt::NoNumber(name) => write!(f, "{name} is no number"),
+            Doubt::Again => f.write_str("was unknown, and has not held for long enough again"),
+        }
+    }
+}
+
+/// One rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule<'a> {
+    /// Its name.
+    pub name: Cow<'a, str>,
+    /// Of its condition, or of the timer that it waits for.
+    pub holds: Holds,
+    /// Why it is unknown.
+    pub why: Doubt<'a>,
+    /// The timer that it waits for ends in so long.
+    pub left: Option<u64>,
+}
+
 impl From<Option<Power>> for State {
     fn from(power: Option<Power>) -> State {
         match power {
@@ -237,6 +290,10 @@ pub fn decode(body: &[u8]) -> Result<Message<'static>, Broken> {
         Message::Ups(ups) => [&ups.name, &ups.model, &ups.source],
         Message::Variable(name, value) => [name, value, ""],
         Message::Slave(slave) => [&slave.name, "", ""],
+        Message::Rule(rule) => match &rule.why {
+            Doubt::Missing(name) | Doubt::NoNumber(name) => [&rule.name, name, ""],
+            Doubt::None | Doubt::Again => [&rule.name, "", ""],
+        },
         Message::End => [""; 3],
     };
     if rest.is_empty() && texts.into_iter().all(text) { Ok(message) } else { Err(Broken::Shape) }

@@ -1,7 +1,7 @@
 //! Snapshots for the tests of what is shown.
 
 use crate::status::collect::{Snapshot, WithVariables};
-use crate::status::report::{FORMAT, Head, Said, Slave, State, Ups, Way};
+use crate::status::report::{Doubt, FORMAT, Head, Holds, Rule, Said, Slave, State, Ups, Way};
 
 /// A line with nothing special about it.
 pub(super) fn line(name: &'static str, state: State) -> Ups<'static> {
@@ -43,7 +43,7 @@ pub(super) fn calm() -> Snapshot {
         ..Head::default()
     };
     let ups = Ups { since: 3 * day, ..line("ups", State::Mains) };
-    Snapshot { head, ups: vec![with_status(ups)], slaves: Vec::new() }
+    Snapshot { head, ups: vec![with_status(ups)], slaves: Vec::new(), rules: Vec::new() }
 }
 
 /// A master in an outage, with everything that there is to say.
@@ -99,5 +99,12 @@ pub(super) fn outage() -> Snapshot {
             ..slave("nod5", 5, 0, false, true, false)
         },
     ];
-    Snapshot { head, ups: vec![with_status(ups), variables], slaves }
+    let rule =
+        |name: &str, holds, why, left| Rule { name: name.to_owned().into(), holds, why, left };
+    let rules = vec![
+        rule("charge", Holds::No, Doubt::None, None),
+        rule("hot", Holds::Unknown, Doubt::Missing("ups.temperature".into()), None),
+        rule("over", Holds::Idle, Doubt::None, Some(348_000)),
+    ];
+    Snapshot { head, ups: vec![with_status(ups), variables], slaves, rules }
 }

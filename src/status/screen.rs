@@ -3,7 +3,7 @@
 use core::fmt::Write as _;
 
 use crate::status::collect::{Snapshot, WithVariables};
-use crate::status::report::{Head, Leaving, REASONS, Said, Slave, State, Ups, Way};
+use crate::status::report::{Head, Holds, Leaving, REASONS, Rule, Said, Slave, State, Ups, Way};
 use crate::status::text::{age, limit, lines, nut, on_battery, said, spent};
 
 /// Slaves of one kind that are named; more are counted.
@@ -38,6 +38,7 @@ pub fn draw(snapshot: &Snapshot, colour: bool) -> String {
     if head.master {
         slaves(&mut text, &snapshot.slaves, paint);
     }
+    rules(&mut text, &snapshot.rules, paint);
     daemon(&mut text, head);
     if let Some(counts) = head.refused {
         refused(&mut text, counts);
@@ -180,6 +181,28 @@ fn slaves(text: &mut String, slaves: &[Slave<'static>], paint: Paint<'_>) {
         all.push(named(&leaving, &|slave: &Slave<'_>| format!("{} going down", slave.name)));
     }
     row(text, "slaves", &all.join(";  "));
+}
+
+/// Those about which there is something to say; the others are counted.
+fn rules(text: &mut String, rules: &[Rule<'static>], paint: Paint<'_>) {
+    let said = |rule: &Rule<'_>| {
+        let name = &rule.name;
+        match (rule.holds, rule.left) {
+            (_, Some(left)) => Some(format!("{name}: armed, in {}", age(left))),
+            (Holds::Yes, None) => Some(format!("{name}: {}", paint(Colour::Yellow, "HOLDS"))),
+            (Holds::Unknown, None) => Some(format!("{name}: unknown ({})", rule.why)),
+            (Holds::No | Holds::Idle, None) => None,
+        }
+    };
+    let all: Vec<String> = rules.iter().filter_map(said).collect();
+    let quiet = rules.len().saturating_sub(all.len());
+    let more = all.len().saturating_sub(NAMED);
+    let mut words: Vec<String> = all.into_iter().take(NAMED).collect();
+    words.extend((more > 0).then(|| format!("and {more} more")));
+    words.extend((quiet > 0).then(|| format!("{quiet} quiet")));
+    if !words.is_empty() {
+        row(text, "rules", &words.join(";  "));
+    }
 }
 
 fn named(slaves: &[&Slave<'static>], show: &dyn Fn(&Slave<'_>) -> String) -> String {

@@ -25,6 +25,7 @@ rack     of serial.example   heard 0.2s ago   on mains (OL) for 4m12s
          watched only (power 0)
          battery.charge 97.5
 slaves   3 told, 1 acknowledged: nod1 0.2s, nod2 0.3s not acknowledged;  nod3 SILENT for 4m01s not acknowledged;  nod5 NEVER HEARD;  nod4 going down
+rules    hot: unknown (ups.temperature is not known);  over: armed, in 5m48s;  1 quiet
 daemon   up 41d00h, notifier 812, monitor 9911 (replaced 2x, last 3d00h ago); 4 log lines lost; version 0.1.0
 refused  2 version, 5 forged, 1 stale
 "

@@ -10,9 +10,10 @@ use nix::unistd::ForkResult;
 
 use crate::status::collect::{Collector, Snapshot};
 use crate::status::command::{Form, Wanted, give_up_rights, reach, receive};
+use crate::status::record::Recorder;
 use crate::status::{json, screen};
 use crate::sys::text::complain;
-use crate::sys::{now, process, raw};
+use crate::sys::{now, process, raw, unix_time};
 
 /// Ages on the screen move so often.
 const TICK: Duration = Duration::from_secs(1);
@@ -66,6 +67,7 @@ pub(super) fn run(wanted: &Wanted) -> u8 {
 fn show(form: Form, fd: &OwnedFd) -> Result<(), String> {
     let terminal = std::io::stdout().is_terminal();
     let mut collector = Collector::default();
+    let mut recorder = Recorder::default();
     let mut newest: Option<(Snapshot, Duration)> = None;
     let mut came = now();
     loop {
@@ -89,6 +91,7 @@ fn show(form: Form, fd: &OwnedFd) -> Result<(), String> {
         let past = u64::try_from(time.saturating_sub(*at).as_millis()).unwrap_or(0);
         let text = match form {
             Form::Json => format!("{}\n", json::write(snapshot)),
+            Form::Record => recorder.lines(snapshot, unix_time()),
             // From the top, and nothing left of what was longer.
             _ if terminal => {
                 let drawn = screen::draw(&snapshot.clone().later(past), true);

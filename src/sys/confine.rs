@@ -96,19 +96,53 @@ pub fn to_resolve(file_size: u64) -> Result<(), String> {
     // Stacks, and what the C library's plug-ins take.
     // A socket and a file or two for each thread.
     let (spare, memory) = (125, 4 * MEMORY);
-    let walls = Walls { spare, file_size, memory, ..Walls::new(&keep, uid, gid) };
-    strip(&walls)?;
+    read_only(&Walls { spare, file_size, memory, ..Walls::new(&keep, uid, gid) }, None)
+}
+
+/// Leaves a process that runs a program of the administrator's what that takes: it reads and runs files, writes to
+/// devices as far as their modes let its user, and connects over the network; it can make or change no file. It and
+/// its children are [`PROCESSES`] at most, and signal nobody else.
+///
+/// # Errors
+/// As [`confine`].
+pub fn to_run_programs(keep: &[RawFd], uid: Uid, gid: Gid) -> Result<(), String> {
+    // The log may be a file.
+    let (spare, memory, file_size) = (125, 4 * MEMORY, 1 << 20);
+    let walls = Walls { spare, memory, file_size, ..Walls::new(keep, uid, gid) };
+    read_only(&walls, Some("/dev"))?;
+    setrlimit(Resource::RLIMIT_NPROC, PROCESSES, PROCESSES).map_err(at("RLIMIT_NPROC"))
+}
+
+/// So many processes may a user have who runs programs for us.
+const PROCESSES: u64 = 64;
+
+/// Keeps the program that is about to be run from signalling the process that runs it, as far as this kernel can.
+///
+/// # Errors
+/// The kernel has Landlock and refuses.
+pub fn signal_none() -> Result<(), String> {
+    let rules = Ruleset::default().scope(Scope::Signal).and_then(|rules| rules.create());
+    rules.and_then(landlock::RulesetCreated::restrict_self).map(drop).map_err(unlocked)
+}
+
+/// Leaves a process files to read and run, and the network; below `writable` it may write to what is there.
+fn read_only(walls: &Walls<'_>, writable: Option<&str>) -> Result<(), String> {
+    strip(walls)?;
+    let below = |path| PathFd::new(path).map_err(|error| format!("Landlock: {error}"));
     let reads = AccessFs::Execute | AccessFs::ReadFile | AccessFs::ReadDir;
-    let root = PathFd::new("/").map_err(|error| format!("Landlock: {error}"))?;
-    Ruleset::default()
+    let rules = Ruleset::default()
         .handle_access(AccessFs::from_all(LANDLOCK))
         .and_then(|rules| rules.handle_access(AccessNet::BindTcp))
         .and_then(|rules| rules.scope(Scope::from_all(LANDLOCK)))
-        .and_then(|rules| rules.create())
-        .and_then(|rules| rules.add_rule(PathBeneath::new(root, reads)))
-        .and_then(landlock::RulesetCreated::restrict_self)
-        .map_err(unlocked)?;
-    verify(&walls)
+        .and_then(|rules| rules.create());
+    let root = PathBeneath::new(below("/")?, reads);
+    let mut rules = rules.and_then(|rules| rules.add_rule(root)).map_err(unlocked)?;
+    if let Some(path) = writable {
+        let write = PathBeneath::new(below(path)?, AccessFs::WriteFile);
+        rules = rules.add_rule(write).map_err(unlocked)?;
+    }
+    rules.restrict_self().map_err(unlocked)?;
+    verify(walls)
 }
 
 /// All but Landlock.

@@ -348,19 +348,22 @@ pub fn landlock_abi() -> nix::Result<c_int> {
     nix::errno::Errno::result(abi).map(|abi| c_int::try_from(abi).unwrap_or(c_int::MAX))
 }
 
-/// A page of zeros that this process and all its descendants share.
+/// Zeros that this process and all its descendants share, at least so many words of them.
 ///
 /// # Errors
 /// ENOMEM.
-pub fn shared_words() -> nix::Result<&'static [AtomicU64]> {
+pub fn shared_words(count: usize) -> nix::Result<&'static [AtomicU64]> {
     use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
     let flags = MapFlags::MAP_SHARED;
     let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+    let pages = count.saturating_mul(8).div_ceil(PAGE.get()).max(1);
+    let length = PAGE.checked_mul(NonZeroUsize::new(pages).unwrap_or(NonZeroUsize::MIN));
+    let length = length.ok_or(nix::errno::Errno::ENOMEM)?;
     // SAFETY: a new anonymous mapping, anywhere; it is never unmapped.
-    let page = unsafe { mmap_anonymous(None, PAGE, access, flags) }?;
-    // SAFETY: the page is aligned, zeroed, 4096 bytes long, lives for ever, and is only ever used as
+    let page = unsafe { mmap_anonymous(None, length, access, flags) }?;
+    // SAFETY: the mapping is aligned, zeroed, of this length, lives for ever, and is only ever used as
     // atomics, also by the processes that share it.
-    Ok(unsafe { core::slice::from_raw_parts(page.as_ptr().cast(), PAGE.get() / 8) })
+    Ok(unsafe { core::slice::from_raw_parts(page.as_ptr().cast(), length.get() / 8) })
 }
 
 /// A page of zeros that only this process can write: the mapping stays behind at a fork, and the

@@ -455,6 +455,8 @@ pub fn release() -> &'static Path {
 
 /// The jailed user of the tests, and the parent's.
 pub const USERS: [u32; 2] = [64001, 64002];
+/// The notify command's.
+pub const NOTIFY: u32 = 64003;
 
 /// A second: security comes with the start, and not some time after it. On a machine that has more to do than
 /// it can, longer.
@@ -485,6 +487,8 @@ pub struct Wanted {
     pub driver: bool,
     /// Asks a server of NUT's that is not there, `nut` or `nut+tls`.
     pub server: Option<&'static str>,
+    /// Has a notify command.
+    pub notify: bool,
     /// The daemon.
     pub program: PathBuf,
     /// Put before the daemon's own command line.
@@ -512,6 +516,7 @@ impl Wanted {
             asks,
             driver,
             server,
+            notify: false,
             program,
             wrapper,
         }
@@ -542,6 +547,9 @@ impl Wanted {
         );
         if self.via == "command" {
             text.push_str("halt /bin/true\n");
+        }
+        if self.notify {
+            text.push_str(&format!("notify-command /bin/true\nnotify-user {NOTIFY}\n"));
         }
         let others = [self.asks.is_some(), self.driver, self.server.is_some()];
         if self.ports + others.into_iter().filter(|one| *one).count() > 1 {
@@ -611,7 +619,9 @@ impl Wanted {
     /// The names of its processes, as in ps.
     pub fn processes(&self) -> BTreeSet<&'static str> {
         let hand = (self.via != "initctl").then_some("upsentry-hand");
-        ["upsentry", "upsentry-warden", "upsentry-mon"].into_iter().chain(hand).collect()
+        let notify = self.notify.then_some("upsentry-notify");
+        let always = ["upsentry", "upsentry-warden", "upsentry-mon"];
+        always.into_iter().chain(hand).chain(notify).collect()
     }
 }
 
@@ -700,6 +710,7 @@ pub fn filters(name: &str, wanted: &Wanted) -> u32 {
         "upsentry-mon" => 2,
         // The command would inherit it.
         "upsentry-hand" if wanted.via == "command" => 0,
+        "upsentry-notify" => 0,
         _ => 1,
     }
 }

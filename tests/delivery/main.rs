@@ -15,6 +15,7 @@ mod log;
 mod ports;
 mod restart;
 mod rig;
+mod rules;
 mod storm;
 mod table;
 mod thousand;

@@ -13,6 +13,7 @@ mod driver;
 mod hostile;
 mod jail;
 mod primary;
+mod rules;
 mod secondary;
 mod server;
 mod sysvinit;
@@ -96,6 +97,18 @@ pub(crate) fn not_within(daemon: &Daemon, words: &str, time: Duration) {
         assert!(!daemon.rig.stderr().contains(words), "{words}: {}", daemon.rig.stderr());
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Waits for the shutdown of a primary that was on battery. Its own FSD may have come back before that, as low.
+pub(crate) fn goes_down(daemon: &mut Daemon) {
+    let end = Instant::now() + rig::LONG;
+    while daemon.names().last().is_none_or(|last| last != "runlevel") {
+        assert!(Instant::now() < end, "{}", daemon.all());
+        thread::sleep(Duration::from_millis(10));
+    }
+    let mut names = daemon.names();
+    names.retain(|name| name != "powerfailnow");
+    assert_eq!(names, ["powerfail", "setenv", "runlevel"], "{}", daemon.all());
 }
 
 /// Waits until this many requests and not one more were made: these.

@@ -1,7 +1,7 @@
 //! `primary`: we set FSD, let the others go first, and tell init then.
 
 use crate::common::nut::{Nut, need_nut};
-use crate::{Source, told_all, watching};
+use crate::{Source, goes_down, told_all, watching};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -123,7 +123,7 @@ fn shutdown_after_takes_the_secondaries_along() {
     nut.wait_logins("dummy", 2);
     nut.set("dummy", "OB");
     secondary.expect_shutdown();
-    told_all(&mut daemon, &["powerfail", "setenv", "runlevel"]);
+    goes_down(&mut daemon);
 }
 
 /// Without `primary` it is not for us to say.

@@ -27,10 +27,11 @@ pub const PRIVILEGED: [&str; 14] = [
 pub const KILL: [&str; 2] = ["src/notifier/kill.rs", "src/notifier/kill_command.rs"];
 
 /// What of `src/notifier` runs only after the drop (`filter`: the lists of system calls, made when all else is
-/// given up), in a program without rights (`resolver`), or needs no privilege (`check`, `check_nut`, `rivals`,
-/// `import`, `keygen`).
+/// given up; `notify`, `run`: called by
+/// `start` once the process has no right), in a program without rights (`resolver`), or needs no privilege (`check`,
+/// `check_nut`, `rivals`, `import`, `keygen`, `rules`).
 #[allow(dead_code)]
-pub const UNPRIVILEGED: [&str; 18] = [
+pub const UNPRIVILEGED: [&str; 23] = [
     "src/notifier/begin.rs",
     "src/notifier/check.rs",
     "src/notifier/check_nut.rs",
@@ -39,14 +40,19 @@ pub const UNPRIVILEGED: [&str; 18] = [
     "src/notifier/entry.rs",
     "src/notifier/farewell.rs",
     "src/notifier/filter.rs",
+    "src/notifier/hook.rs",
     "src/notifier/import.rs",
     "src/notifier/keygen.rs",
     "src/notifier/link.rs",
     "src/notifier/notice.rs",
+    "src/notifier/notify.rs",
     "src/notifier/parent.rs",
     "src/notifier/past.rs",
+    "src/notifier/queue.rs",
     "src/notifier/resolver.rs",
+    "src/notifier/rules.rs",
     "src/notifier/rivals.rs",
+    "src/notifier/run.rs",
     "src/notifier/teller.rs",
     "src/notifier/trouble.rs",
 ];

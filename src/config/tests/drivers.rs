@@ -105,6 +105,9 @@ fn who_our_processes_run_as() {
             "user nobody-here: no such user; make it with\n    useradd --system",
         ),
         ("notifier-user same\n", "are the same uid 101"),
+        ("notify-command /bin/x\nnotify-user 103\n", "is the monitor's or the parent's uid 103"),
+        ("notify-command /bin/x\nnotify-user 101\n", "is the monitor's or the parent's uid 101"),
+        ("notify-command /bin/x\n", "notify-user _upsentryn: no such user; make it with"),
         ("user rooty\n", "user rooty: is root or in root's group"),
     ] {
         let error = users(text).unwrap_err();

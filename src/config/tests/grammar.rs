@@ -234,10 +234,43 @@ fn one_wrong_line() {
 }
 
 #[test]
-fn every_directive_of_a_later_version_is_known() {
-    for name in "kill-wait rule rules notify notify-command notify-user".split_whitespace() {
-        assert_eq!(error_of(name), format!("1: `{name}' is not yet in this version"));
+fn notify_directives() {
+    for (line, expected) in [
+        ("notify", "1: `notify' needs more words, like `notify fail ok low shutdown'"),
+        (
+            "notify fial",
+            "8: no such event `fial'; events are fail ok low shutdown lost found replace-battery \
+             started-after-outage notice (did you mean `fail'?)",
+        ),
+        ("notify ok", "1: `notify' without a `notify-command' does nothing"),
+        ("notify-user x", "1: `notify-user' without a `notify-command' does nothing"),
+        ("notify-command mail", "16: `mail' is not a whole path; it must begin with `/'"),
+        ("notify-user root", "13: no process of upsentry may stay root"),
+    ] {
+        assert_eq!(error_of(line), expected, "{line}");
     }
+    let of = |text: &str| good(&format!("{BASE}{text}")).notify;
+    assert_eq!(of(""), None);
+    let all = of("notify-command /bin/x \"a b\"\n").unwrap();
+    assert_eq!(
+        (all.command, all.on),
+        (vec!["/bin/x".into(), "a b".into()], Occasion::ALL.to_vec())
+    );
+    assert_eq!(all.user, UserSpec::Name("_upsentryn".into()));
+    let some =
+        of("notify low ok\nnotify-command /bin/x\nnotify ok notice\nnotify-user 7\n").unwrap();
+    assert_eq!(some.on, [Occasion::Low, Occasion::Ok, Occasion::Notice]);
+    assert_eq!(some.user, UserSpec::Id(7));
+    for name in ["user", "notifier-user"] {
+        let said = errors(&format!("{BASE}notify-command /bin/x\n{name} a\nnotify-user a\n"));
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains(&format!("`notify-user' and `{name}' must differ")), "{said:?}");
+    }
+}
+
+#[test]
+fn every_directive_of_a_later_version_is_known() {
+    assert_eq!(error_of("kill-wait"), "1: `kill-wait' is not yet in this version");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod driver;
 mod event;
 mod fleet;
 mod measure;
+mod rules;
 #[path = "../../common/sim.rs"]
 #[allow(dead_code)]
 mod sim;
@@ -65,12 +66,13 @@ reading of the lines is one more here than on a real port, because the simulator
 (1) Without blanks, comments and tests: all of src/notifier that runs before the drop, the hand, finding and
 opening the configuration (a child without rights reads it). Listed in tests/structure/count.rs.";
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("latency", measure::latency),
     ("driver", driver::rows),
     ("rest", measure::at_rest),
     ("datagrams", datagrams::rows),
     ("fleet", fleet::rows),
+    ("rules", rules::rows),
     ("source", source::rows),
 ];
 

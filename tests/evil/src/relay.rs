@@ -210,13 +210,14 @@ fn start_real(config: &Config, jail: Jail) -> Result<(Kit, OwnedFd), String> {
             distant: Vec::new(),
             fed: Vec::new(),
             together: monitor::Together { need: config.need, host_sync: config.host_sync },
+            rules: upsentry::rules::Program::default(),
             network: None,
             cage: inner,
         })
     }
     let poke = EventFd::from_flags(EfdFlags::EFD_NONBLOCK).map_err(|error| error.to_string())?;
     let poke = poke.as_fd().try_clone_to_owned().map_err(wrong)?;
-    let written = raw::shared_words().map_err(|error| error.to_string())?;
+    let written = raw::shared_words(1).map_err(|error| error.to_string())?;
     Ok((Kit { cage, ttys: kit_ttys, poke, written }, ours))
 }
 

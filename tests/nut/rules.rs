@@ -1,0 +1,96 @@
+//! The administrator's rules, through NUT: values that a driver says are what they decide by.
+
+use crate::common::nut::{Nut, need_nut};
+use crate::common::nut_fake::Fake;
+use crate::{Source, alone, goes_down, started, told_all, watching};
+use std::time::Duration;
+
+/// What a driver says at first, and the rules.
+fn with(values: &str, rules: &str) -> (Nut, Fake, crate::rig::Daemon) {
+    let nut = Nut::new(&["dummy"]);
+    let fake = Fake::new(&nut, "dummy", "OL");
+    fake.dumps(&format!("SETINFO ups.status \"OL\"\n{values}DATAOK\nDUMPDONE\n"));
+    let daemon = watching(Source::Driver, &nut, rules);
+    (nut, fake, daemon)
+}
+
+#[test]
+fn a_temperature_on_mains_shuts_down() {
+    if !need_nut() {
+        return;
+    }
+    let rule = "rule hot: if ups.temperature > 45 or ambient.humidity > 80 then shutdown\n";
+    let (_nut, fake, mut daemon) = with("SETINFO ups.temperature \"44.9\"\n", rule);
+    daemon.tells_nothing(Duration::from_secs(1));
+    fake.say(b"SETINFO ups.temperature \"45.1\"\n");
+    told_all(&mut daemon, &["setenv", "runlevel"]);
+    daemon.says("rule hot: shut down");
+}
+
+/// Not one of the variables that are always kept.
+#[test]
+fn a_variable_that_only_a_rule_names_is_kept() {
+    if !need_nut() {
+        return;
+    }
+    let rule =
+        "rule name: if ups.model = \"SMART-UPS 700\" and battery.runtime < 5m then shutdown\n";
+    let values = "SETINFO ups.model \"SMART-UPS 700\"\nSETINFO battery.runtime \"301\"\n";
+    let (_nut, fake, mut daemon) = with(values, rule);
+    daemon.tells_nothing(Duration::from_secs(1));
+    fake.say(b"SETINFO battery.runtime \"299\"\n");
+    told_all(&mut daemon, &["setenv", "runlevel"]);
+}
+
+#[test]
+fn a_charge_is_low_before_the_ups_says_so() {
+    if !need_nut() {
+        return;
+    }
+    let rule = "rule charge: if battery.charge < 20 then low\n";
+    let (_nut, fake, mut daemon) = with("SETINFO battery.charge \"100\"\n", rule);
+    fake.say(b"SETINFO battery.charge \"19\"\n");
+    daemon.tells_nothing(Duration::from_secs(1));
+    fake.status("OB DISCHRG");
+    told_all(&mut daemon, &["powerfailnow"]);
+}
+
+/// Held that long without a break.
+#[test]
+fn for_begins_anew_after_a_break() {
+    if !need_nut() {
+        return;
+    }
+    let rule = "rule hot: if ups.temperature > 45 for 3s then shutdown\n";
+    let (_nut, fake, mut daemon) = with("SETINFO ups.temperature \"20\"\n", rule);
+    for _ in 0..3 {
+        fake.say(b"SETINFO ups.temperature \"50\"\n");
+        daemon.tells_nothing(Duration::from_millis(1500));
+        fake.say(b"SETINFO ups.temperature \"40\"\n");
+        daemon.tells_nothing(Duration::from_millis(300));
+    }
+    fake.say(b"SETINFO ups.temperature \"50\"\n");
+    told_all(&mut daemon, &["setenv", "runlevel"]);
+}
+
+/// Who else is logged in at the server goes first, as at any other shutdown.
+#[test]
+fn a_primary_s_rule_takes_the_secondaries_along() {
+    if !need_nut() {
+        return;
+    }
+    let nut = Nut::new(&["dummy"]);
+    let _driver = nut.driver("dummy");
+    let _upsd = nut.upsd();
+    nut.wait_status("dummy", "OL");
+    let secondary = nut.upsmon("dummy", "secondary");
+    let rule = "rule out: if ups.status has OB for 1s then shutdown\n";
+    let lines =
+        alone("host-sync 15s\n", &format!("{}primary\n", Source::Server.watch(&nut, "dummy")));
+    let mut daemon = started(&format!("{rule}{lines}"), &nut);
+    daemon.says("ups: on mains");
+    nut.wait_logins("dummy", 2);
+    nut.set("dummy", "OB");
+    secondary.expect_shutdown();
+    goes_down(&mut daemon);
+}
