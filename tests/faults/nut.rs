@@ -206,7 +206,7 @@ fn every(rows: &[Row], source: fn() -> Source) {
     }
 }
 
-/// Seen to fail with an error of `connect` that ends the process, and with `read`'s EINTR taken for an end.
+/// Seen to fail with an error of writing to the driver that is not looked at.
 #[test]
 fn a_driver_s() {
     if need_root() {
@@ -214,6 +214,7 @@ fn a_driver_s() {
     }
 }
 
+/// Seen to fail with what could not be written taken for sent.
 #[test]
 fn a_server_s() {
     if need_root() {
@@ -241,7 +242,8 @@ const LASTING: &[Lasting] = &[
 
 /// The outage begins meanwhile, and is told afterwards, once.
 ///
-/// Seen to fail with no pause between two tries.
+/// Seen to fail with no pause between two tries of a driver, and with an error of reading a server's answer that is not
+/// looked at.
 #[test]
 fn none_spins() {
     if !need_root() {

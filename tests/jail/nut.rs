@@ -210,8 +210,7 @@ fn listens(place: &Path, group: u32, mode: u32) -> UnixListener {
 /// No path can be filtered. There is none but those of the drivers' sockets: not by a link that a driver made, not
 /// upwards, not of what has a name and no path.
 ///
-/// Seen to fail with the chroot in place of the room (nothing is there), with the room's old root left in place, and, for
-/// the abstract name, with `scoped: false`.
+/// Seen to fail with the room's old root left in place, and, for the abstract name, with `scoped: false`.
 #[test]
 fn a_watcher_reaches_what_is_in_the_room() {
     if !need_root() {
@@ -316,7 +315,8 @@ fn no_descriptor_comes_from_a_driver() {
 
 /// No address can be filtered: Landlock looks at the port. A connection that is let go is for none.
 ///
-/// Seen to fail without `add_rules` in `sys::confine::landlock` (nothing connects), and with the port not looked at.
+/// Seen to fail without `add_rules` in `sys::confine::landlock`, with another port there, and without the network's
+/// rights in `deny_all`.
 #[test]
 fn one_that_asks_reaches_its_ports_only() {
     if !need_root() {

@@ -201,7 +201,7 @@ fn a_room_has_two_mounts_and_one_directory() {
 
 /// A driver that starts later, and a second time, makes a new file.
 ///
-/// Seen to fail with a copy of the directory in place of the bind mount.
+/// Seen to fail with mounts that are shared, not private: no room is had.
 #[test]
 fn a_socket_that_comes_later_is_reached() {
     if !need_root() {
@@ -225,7 +225,7 @@ fn a_socket_that_comes_later_is_reached() {
 
 /// As when NUT is taken off the machine, or its directory made anew: the monitor can tell.
 ///
-/// Seen to fail with the directory's link count read from another call's result.
+/// Seen to fail with a count of links that is never 0.
 #[test]
 fn a_removed_directory_is_noticed() {
     if !need_root() {
@@ -335,7 +335,7 @@ fn a_room_in_a_user_namespace() {
 /// Where a machine runs from its initramfs, the root cannot be taken away, only covered. There is one such file system
 /// under every root: a child without any other is in it.
 ///
-/// Seen to fail with EINVAL as any other error of `pivot_root`.
+/// Seen to fail with EINVAL as any other error of `pivot_root`, and without the chroot after it.
 #[test]
 fn a_room_on_the_first_file_system() {
     if !need_root() {
