@@ -255,13 +255,12 @@ impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Asked { plan, link, told, .. } = self.asked;
         let source = &plan.source;
-        let whole = |time: Duration| Duration::from_secs(time.as_secs());
         let known = link.known();
         let fresh = self.asked.lost_at().is_some_and(|at| self.now < at);
         match (known.seen, self.asked.age(self.now)) {
             (Some(seen), _) if fresh => write!(f, "{source} says {seen}")?,
             (_, Some(age)) => {
-                write!(f, "nothing fresh of {source} for {:?}: ", whole(age))?;
+                write!(f, "nothing fresh of {source} for {}s: ", age.as_secs())?;
                 link.trouble(f)?;
             }
             (_, None) => {
@@ -270,7 +269,7 @@ impl fmt::Display for Reason<'_> {
             }
         }
         if matches!(self.kind, Kind::Low | Kind::Shutdown) {
-            write!(f, ", {:?} on battery", whole(told.ups.spent(self.now)))?;
+            write!(f, ", {}s on battery", told.ups.spent(self.now).as_secs())?;
         }
         Ok(())
     }

@@ -125,6 +125,9 @@ impl Connection for Local<'_> {
             (Some(_), _) => f.write_str("it is silent, or has no fresh data"),
             (None, Some(Errno::ENOENT)) => f.write_str("it does not run: no socket"),
             (None, Some(Errno::ECONNREFUSED)) => f.write_str("it does not run: a dead socket"),
+            (None, Some(Errno::EACCES)) => f.write_str(
+                "its socket or the directory does not let in the directory's group, which is all that we have",
+            ),
             (None, Some(error)) => write!(f, "its socket says {error}"),
             (None, None) if self.directory.is_none() => {
                 f.write_str("the directory of its socket is not there")

@@ -101,11 +101,10 @@ impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Remote { host, slave, told } = self.remote;
         let known = slave.known();
-        let whole = |time: Duration| Duration::from_secs(time.as_secs());
         match (slave.age(self.now), slave.in_contact(self.now)) {
             (None, _) => return write!(f, "{host} has not answered yet"),
             (Some(age), false) => {
-                return write!(f, "no answer of {host} for {:?}", whole(age));
+                return write!(f, "no answer of {host} for {}s", age.as_secs());
             }
             _ => {}
         }
@@ -113,10 +112,10 @@ impl fmt::Display for Reason<'_> {
         match self.kind {
             Kind::Lost => f.write_str(": it sees the UPS no more")?,
             Kind::Shutdown if !known.shutdown => {
-                write!(f, ", {:?} on battery", whole(told.ups.spent(self.now)))?;
+                write!(f, ", {}s on battery", told.ups.spent(self.now).as_secs())?;
             }
             Kind::Fail | Kind::Low | Kind::Shutdown if !known.spent.is_zero() => {
-                write!(f, ", {:?} on battery", whole(known.spent))?;
+                write!(f, ", {}s on battery", known.spent.as_secs())?;
             }
             _ => {}
         }

@@ -120,7 +120,9 @@ fn row_ups(text: &mut String, (ups, variables): &WithVariables, paint: Paint<'_>
     if !more.is_empty() {
         row(text, "", &more.join("; "));
     }
-    let rest = variables.iter().filter(|(name, _)| name != "ups.status");
+    // What else a status of NUT's says: RB, ALARM and the like.
+    let plain = |name: &str, value: &str| name == "ups.status" && value == nut(ups.state);
+    let rest = variables.iter().filter(|(name, value)| !plain(name, value));
     let rest: Vec<String> = rest.map(|(name, value)| format!("{name} {value}")).collect();
     if !rest.is_empty() {
         row(text, "", &rest.join("; "));

@@ -68,6 +68,18 @@ fn rows_of_a_ups_in_trouble() {
     assert!(never.starts_with("a-long-name of /dev/ttyS0   has not answered yet"), "{never}");
 }
 
+/// A battery to be replaced is not to be seen in the power.
+#[test]
+fn flags_of_nut_are_shown_with_the_power() {
+    let row = |status: &str| {
+        let ups = Ups { way: Way::Nut(Some(0)), ..line("ups", State::Mains) };
+        let variables = vec![("ups.status".to_owned(), status.to_owned())];
+        draw(&Snapshot { ups: vec![(ups, variables)], ..calm() }, false)
+    };
+    assert!(row("OL RB").contains("\n         ups.status OL RB\n"), "{}", row("OL RB"));
+    assert!(!row("OL").contains("ups.status"), "{}", row("OL"));
+}
+
 #[test]
 fn many_slaves_are_counted_not_listed() {
     let mut snapshot = outage();

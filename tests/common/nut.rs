@@ -177,6 +177,11 @@ impl Nut {
         self.section(name, &format!("driver = dummy-ups\nport = {file}\npollinterval = 900\n"));
     }
 
+    /// Lines of ups.conf that are not of one UPS; before the first section.
+    pub fn global(&self, text: &str) {
+        self.sections.borrow_mut().insert_str(0, text);
+    }
+
     /// One more section of ups.conf.
     pub fn section(&self, name: &str, text: &str) {
         self.sections.borrow_mut().push_str(&format!("[{name}]\n{text}\n"));
@@ -518,21 +523,40 @@ impl Generic {
         let text = format!("driver = genericups\nport = {tty}\nupstype = 7\npollinterval = 1\n");
         nut.section(name, &text);
         let script = format!("chown {OWNER} {tty}; exec \"$@\"");
-        let mut words = ["-c", &script, "sh", "env"].map(str::to_owned).to_vec();
-        words.push(format!("NUT_CONFPATH={}", nut.dir.display()));
-        words.push(format!("NUT_STATEPATH={}", nut.state().display()));
-        words.push(format!("LD_LIBRARY_PATH={}", libraries()));
-        words.extend(as_owner());
-        words.push(program("genericups").expect("genericups").display().to_string());
-        words.extend(["-a", name, "-u", "root", "-F"].map(str::to_owned));
+        let mut words = ["-c", &script, "sh"].map(str::to_owned).to_vec();
+        words.extend(Self::command(nut, name));
         let rig = setup.start("sh", &words);
+        Self::wait(nut, name, &rig);
+        Self { rig }
+    }
+
+    /// What runs it as this UPS, on a port that is [`OWNER`]'s.
+    pub fn command(nut: &Nut, name: &str) -> Vec<String> {
+        let mut words = vec![
+            "env".to_owned(),
+            format!("NUT_CONFPATH={}", nut.dir.display()),
+            format!("NUT_STATEPATH={}", nut.state().display()),
+            format!("LD_LIBRARY_PATH={}", libraries()),
+        ];
+        words.extend(as_owner());
+        words.push(Self::path().display().to_string());
+        words.extend(["-a", name, "-u", "root", "-F"].map(str::to_owned));
+        words
+    }
+
+    /// The driver's program.
+    pub fn path() -> PathBuf {
+        program("genericups").expect("genericups")
+    }
+
+    /// Waits until it answers, on this rig.
+    pub fn wait(nut: &Nut, name: &str, rig: &Rig) {
         let socket = nut.state().join(format!("genericups-{name}"));
         let end = Instant::now() + LONG;
         while UnixStream::connect(&socket).is_err() {
             assert!(Instant::now() < end, "no genericups: {}", rig.stderr());
             std::thread::sleep(Duration::from_millis(5));
         }
-        Self { rig }
     }
 
     /// Moves the UPS's lines.

@@ -9,13 +9,17 @@ mod common;
 #[allow(dead_code, reason = "made for serial lines too")]
 mod rig;
 
+mod addresses;
 mod driver;
+mod fleet;
 mod hostile;
 mod jail;
+mod kill;
 mod primary;
 mod rules;
 mod secondary;
 mod server;
+mod status;
 mod sysvinit;
 mod thousand;
 mod tls;

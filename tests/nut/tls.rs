@@ -148,3 +148,38 @@ fn it_comes_back_over_tls() {
     served.nut.set("dummy", "OB");
     told_all(&mut daemon, &["powerfail"]);
 }
+
+/// Somebody else answers in its place, in the middle of an outage: he is not believed, and that is to be blind on
+/// battery.
+///
+/// Seen to fail with a client that believes any key.
+#[test]
+fn another_key_in_an_outage_is_blind_on_battery() {
+    if !need_nut() {
+        return;
+    }
+    for pinned in [true, false] {
+        let mut served = served();
+        let trust = match pinned {
+            true => format!("tls-pin {}", served.certificate.pin()),
+            false => format!("ca-file {}", served.certificate.pem().display()),
+        };
+        let watch = format!("watch nut+tls://{}\n", served.nut.address("dummy"));
+        let lines = format!("{watch}password {PASSWORD}\n{trust}\n");
+        let mut daemon = started(&alone("blind-after 2s\n", &lines), &served.nut);
+        daemon.says("ups: on mains");
+        served.nut.set("dummy", "OB");
+        daemon.told(1, "powerfail");
+        served.upsd.kill();
+        let other = Certificate::new(&served.nut.path("another"));
+        served.nut.server(&other.directives());
+        let upsd = served.nut.upsd();
+        // The mains is back, says the other one.
+        served.nut.set("dummy", "OL");
+        upsd.says("Connected to UPS [dummy]");
+        daemon.says("ups: contact lost");
+        told_all(&mut daemon, &["powerfail", "setenv", "runlevel"]);
+        assert!(!upsd.log().contains("logged into"), "{}", upsd.log());
+        assert!(daemon.rig.stderr().contains(if pinned { "tls-pin" } else { "ca-file" }));
+    }
+}
