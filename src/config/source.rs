@@ -48,6 +48,13 @@ pub(super) fn watch(word: &Word) -> Result<Watched, Diagnostic> {
             return Err(word.error(A_NAME));
         }
         Ok(Watched::Master(host(word, machine)?, ups.map(str::to_owned)))
+    } else if let Some((ups, machine)) = name.split_once('@').filter(|_| !name.contains("://")) {
+        // upsmon's way to write it.
+        Err(word.error(format!("a UPS of NUT's is written like `nut://{machine}/{ups}'")))
+    } else if let Some(ups) = name.strip_prefix("nut:").filter(|ups| !ups.starts_with("//")) {
+        Err(word.error(format!(
+            "write `driver:{ups}' for a driver on this machine, else `nut://HOST/{ups}'"
+        )))
     } else if name.contains("://") {
         Err(word.error(format!("`{name}' is neither a serial line nor a source that is known")))
     } else if name.contains('/') || begins(&["tty", "cua"]) {

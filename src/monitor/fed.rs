@@ -17,9 +17,11 @@ use crate::monitor::power::Ups;
 use crate::monitor::sync::Primary;
 use crate::monitor::told::Told;
 use crate::monitor::voice::Voice;
+use crate::nut::ask::Ask;
 use crate::nut::flags::{Flags, Seen, Verdict, judge};
 use crate::nut::known::{Known, lost_at};
 use crate::nut::server::Trouble;
+use crate::nut::tokens::Does;
 use crate::nut::values::Values;
 
 /// Reads of one connection in a turn.
@@ -227,10 +229,22 @@ impl<'a> Asked<'a> {
         }
         self.seen = seen;
         let refusal = self.link.refusal();
-        if let Some(Trouble { asked, token }) = refusal.filter(|_| refusal != self.refusal) {
+        // PRIMARY is asked for again in its old word; the same answer to that is no news.
+        let before = self.refusal;
+        let again = |one: &Trouble| {
+            one.asked == Ask::Master
+                && before.is_some_and(|it| it == Trouble { asked: Ask::Primary, ..*one })
+        };
+        let new = |trouble: &Trouble| refusal != before && !again(trouble);
+        if let Some(Trouble { asked, token }) = refusal.filter(new) {
+            let leads = matches!(asked, Ask::Primary | Ask::Master) && token.does == Does::Refused;
+            let needs = if leads { "; a primary's user has `upsmon primary' there" } else { "" };
             let (name, source) = (&self.plan.name, &self.plan.source);
             let (asked, answer, means) = (asked.name(), token.name, token.means);
-            voice.log(4, format_args!("{name}: {source} answers {asked} with {answer}: {means}"));
+            voice.log(
+                4,
+                format_args!("{name}: {source} answers {asked} with {answer}: {means}{needs}"),
+            );
         }
         self.refusal = refusal;
     }

@@ -154,7 +154,7 @@ impl Fed {
         let Some(secured) = &mut upsd.tls else { return Ok(()) };
         let made = secured.anchors.take().map_or(Ok(Trust::default()), |pem| Trust::from_pem(&pem));
         let made = made.and_then(|trust| TlsConfig::new(&Trust { pin: secured.pin, ..trust }));
-        secured.made = Some(made.map_err(|error| format!("{}: {error}", self.name))?);
+        secured.made = Some(made.map_err(|error| format!("{}: ca-file: {error}", self.name))?);
         Ok(())
     }
 

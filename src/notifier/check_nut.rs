@@ -1,5 +1,6 @@
 //! What `check` finds of NUT on this machine: sockets, who may connect to them, and how to start a driver.
 
+use std::fs::Metadata;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
@@ -68,7 +69,12 @@ fn socket(config: &Config, ups: &Ups, driver: &NutDriver) -> Vec<String> {
         Ok(meta) if !meta.file_type().is_socket() => {
             wrong.push(format!("{}: {shown} is not a socket", ups.name));
         }
-        Ok(_) => {}
+        Ok(meta) => wrong.extend(closed(&config.state_path, &meta).map(|gid| {
+            format!(
+                "{}: {shown}: the group of its directory, gid {gid}, is all that the monitor gets, and may not connect to it; set group and mode in NUT, as it makes this socket anew",
+                ups.name
+            )
+        })),
     }
     let group = std::fs::metadata(&config.state_path).map(|meta| meta.gid());
     if group.is_ok_and(|gid| gid == 0) {
@@ -78,6 +84,17 @@ fn socket(config: &Config, ups: &Ups, driver: &NutDriver) -> Vec<String> {
         ));
     }
     wrong
+}
+
+/// The group of the directory, if a member of it cannot connect to this socket; root's is another matter.
+fn closed(directory: &Path, socket: &Metadata) -> Option<u32> {
+    let directory = std::fs::metadata(directory).ok().filter(|meta| meta.gid() != 0)?;
+    let gid = directory.gid();
+    let may = |meta: &Metadata, all: u32| {
+        let mode = if meta.gid() == gid { meta.mode() >> 3 } else { meta.mode() };
+        mode & all == all
+    };
+    (!may(&directory, 0o1) || !may(socket, 0o2)).then_some(gid)
 }
 
 /// The command that starts just this driver here.

@@ -44,6 +44,35 @@ fn a_socket_that_is_not_there_is_a_warning() {
 }
 
 #[test]
+fn a_socket_that_the_group_may_not_use_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt as _;
+    if !nix::unistd::Uid::effective().is_root() {
+        return;
+    }
+    let room = std::env::temp_dir().join(format!("upsentry-check-socket-{}", std::process::id()));
+    std::fs::create_dir_all(&room).unwrap();
+    let path = room.join("dummy-ups-u");
+    let _listener = UnixListener::bind(&path).unwrap();
+    let set = |path: &Path, gid, mode| {
+        nix::unistd::chown(path, None, Some(nix::unistd::Gid::from_raw(gid))).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for (directory, socket, fine) in [
+        ((7, 0o770), (7, 0o660), true),
+        ((7, 0o770), (8, 0o666), true),
+        ((7, 0o770), (8, 0o660), false),
+        ((7, 0o770), (7, 0o606), false),
+        ((7, 0o700), (7, 0o660), false),
+    ] {
+        set(&room, directory.0, directory.1);
+        set(&path, socket.0, socket.1);
+        let found = closed(&room, &std::fs::symlink_metadata(&path).unwrap());
+        assert_eq!(found, (!fine).then_some(7), "{directory:?} {socket:?}");
+    }
+    std::fs::remove_dir_all(&room).unwrap();
+}
+
+#[test]
 fn the_group_that_the_monitor_gets() {
     if !nix::unistd::Uid::effective().is_root() {
         return;

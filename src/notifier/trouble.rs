@@ -7,7 +7,7 @@ use landlock::RulesetStatus;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{Shutdown, shutdown};
 
-use crate::ipc::keeper::Stage;
+use crate::ipc::keeper::{Outside as _, Stage};
 use crate::ipc::told::Told;
 use crate::notifier::logging::{ALERT, EMERG, NOTICE, WARNING, say};
 use crate::notifier::parent::{End, Parent};
@@ -45,8 +45,12 @@ impl Parent {
             }
             return None;
         }
-        let calm = matches!(self.keeper.judge.last_told(), Told::Ok | Told::Final);
         let gone = self.keeper.stage == Stage::Gone;
+        if gone && self.remind_at.is_none() {
+            // Its last words say why; what breaks a rule in them changes nothing any more.
+            let _ = self.ends.pass_log(time);
+        }
+        let calm = matches!(self.keeper.judge.last_told(), Told::Ok | Told::Final);
         if (dead || calm) && (self.restarted || !self.keeper.was_known) {
             let what = match (dead, gone) {
                 (true, _) => "init cannot be told",

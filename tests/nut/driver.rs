@@ -302,6 +302,41 @@ fn mixed_feeds_fold_as_any_others() {
     daemon.told(3, "powerok");
 }
 
+/// A primary that goes down takes one of two feeds along: low for that one, and for the machine only where it needs both.
+#[test]
+fn fsd_of_one_feed_is_low_for_that_one() {
+    if !need_nut() {
+        return;
+    }
+    for (need, told) in [(1, &[][..]), (2, &["powerfailnow"][..])] {
+        let nut = Nut::new(&["dummy", "other"]);
+        let _drivers = [nut.driver("dummy"), nut.driver("other")];
+        let _upsd = nut.upsd();
+        nut.wait_status("other", "OL");
+        let lines = format!(
+            "need {need}\n{}ups driven\n{}ups served\n{}",
+            quick(""),
+            Source::Driver.watch(&nut, "dummy"),
+            Source::Server.watch(&nut, "other"),
+        );
+        let mut daemon = started(&lines, &nut);
+        daemon.says("driven: on mains");
+        daemon.says("served: on mains");
+        // With an empty battery at boot: for people only.
+        nut.set("dummy", "OL FSD");
+        daemon.says("driven: status OL FSD");
+        nut.set("dummy", "OL");
+        nut.force("other");
+        daemon.says("served: LOW");
+        told_all(&mut daemon, told);
+        assert!(!daemon.rig.stderr().contains("driven: LOW"), "{}", daemon.rig.stderr());
+        // With one of two needed the other one decides now.
+        nut.set("dummy", "OB LB");
+        daemon.says("driven: LOW");
+        told_all(&mut daemon, &["powerfailnow"]);
+    }
+}
+
 /// A daemon that init starts again whenever it ends, as the package's line of the inittab does.
 fn respawned(nut: &Nut) -> Daemon {
     let setup = Setup::new();

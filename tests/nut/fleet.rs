@@ -20,7 +20,7 @@ fn setup(host: &Host) -> (Setup, String) {
     (setup, line)
 }
 
-/// Seen to fail with a master that counts lines and masters only.
+/// Seen to fail with a master to whom all that NUT watches is on mains.
 #[test]
 fn slaves_hear_what_a_driver_says() {
     if !need_nut() {

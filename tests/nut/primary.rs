@@ -156,6 +156,7 @@ fn a_primary_that_may_not_set_fsd_shuts_down_alone() {
     nut.wait_status("dummy", "OL");
     let mut daemon = watching(Source::Server, &nut, "primary\nhost-sync 3s\n");
     daemon.says("ACCESS-DENIED");
+    daemon.says("; a primary's user has `upsmon primary' there");
     nut.set("dummy", "OB LB");
     told_all(&mut daemon, &["powerfail", "powerfailnow"]);
 }

@@ -31,7 +31,7 @@ fn number(text: &str, name: &str) -> Option<u64> {
     rest.split([',', '}']).next()?.parse().ok()
 }
 
-/// Seen to fail with `variables` without its values, and with an age that is always 0.
+/// Seen to fail with an age that is always 0, and with a text that has no flags.
 #[test]
 fn its_variables_source_and_age_are_shown() {
     if !need_nut() {

@@ -183,3 +183,22 @@ fn another_key_in_an_outage_is_blind_on_battery() {
         assert!(daemon.rig.stderr().contains(if pinned { "tls-pin" } else { "ca-file" }));
     }
 }
+
+/// What is wrong with the file is seen in the jail only, by a process that ends with it: said all the same.
+///
+/// Seen to fail where the parent did not read the last words of a warden that is gone.
+#[test]
+fn a_file_that_is_no_certificate_is_said() {
+    if !need_nut() {
+        return;
+    }
+    let nut = Nut::new(&["dummy"]);
+    let file = nut.path("no.pem");
+    std::fs::write(&file, "not a certificate\n").expect("a file");
+    let mut daemon = trusting(&nut, &format!("ca-file {}", file.display()));
+    assert_eq!(daemon.rig.wait_exit(crate::rig::LONG), Some(1));
+    let said = daemon.rig.stderr();
+    assert!(said.contains("ups: ca-file: it holds no certificate in PEM"), "{said}");
+    let end = "the warden is gone; ending";
+    assert!(said.trim_end().ends_with(end), "{said}");
+}

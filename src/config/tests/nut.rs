@@ -67,6 +67,11 @@ fn addresses_of_servers() {
     for (word, expected) in [
         ("driver:", format!("{name}; write it as ups.conf has it in brackets")),
         ("driver:../x", format!("{name}; write it as ups.conf has it in brackets")),
+        ("rack@h:3", "a UPS of NUT's is written like `nut://h:3/rack'".to_owned()),
+        (
+            "nut:rack",
+            "write `driver:rack' for a driver on this machine, else `nut://HOST/rack'".to_owned(),
+        ),
         ("nut://h", "which UPS of that server? write it like `nut://host.example/ups'".to_owned()),
         ("nut://h/", "which UPS of that server? write it like `nut://host.example/ups'".to_owned()),
         ("nut://h/a/b", name.to_owned()),
