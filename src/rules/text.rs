@@ -48,7 +48,7 @@ impl fmt::Debug for Text {
     }
 }
 
-/// A decimal number in millionths, with or without one of [`UNITS`] behind it; `None`: it is none, or too large.
+/// A decimal number in millionths, with or without a unit behind it; `None`: it is none, or too large.
 /// What is smaller than a millionth is cut off.
 #[must_use]
 pub fn number(text: &str) -> Option<i64> {

@@ -101,7 +101,7 @@ pub fn to_resolve(file_size: u64) -> Result<(), String> {
 
 /// Leaves a process that runs a program of the administrator's what that takes: it reads and runs files, writes to
 /// devices as far as their modes let its user, and connects over the network; it can make or change no file. It and
-/// its children are [`PROCESSES`] at most, and signal nobody else.
+/// its children are 64 at most, and signal nobody else.
 ///
 /// # Errors
 /// As [`confine`].

@@ -14,6 +14,7 @@ pub mod net;
 pub mod nut;
 pub mod nut_cert;
 pub mod nut_fake;
+pub mod recorded;
 pub mod sim;
 
 use std::fs::OpenOptions;

@@ -1,6 +1,7 @@
 //! The administrator's rules, through a UPS on a line.
 
 use crate::common::need_root;
+use crate::common::recorded::{Recorder, replayed, said};
 use crate::common::sim::Setup;
 use crate::rig::{Daemon, LONG, MAINS, POWER99, one};
 use nix::sys::signal::{Signal, kill};
@@ -117,4 +118,44 @@ fn a_port_that_is_gone_makes_its_rules_unknown() {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(!daemon.rig.stderr().contains("not seen"), "{}", daemon.rig.stderr());
+}
+
+/// A record of what the daemon saw, played again, says what the daemon said.
+#[test]
+fn what_was_recorded_replays_as_it_was() {
+    if !need_root() {
+        return;
+    }
+    let rules = "\
+        rule grace: if ups.status has OB then start timer grace 3s else clear timer grace\n\
+        rule over:  on timer grace then log \"three seconds\"\n\
+        rule mains: if ups.status has OB then log \"on battery\" else log \"on mains\"\n\
+        rule low:   if ups.status has LB for 1s then log \"low\"\n";
+    let setup = Setup::new().port("a", MAINS);
+    let (socket, record) = (setup.path("status"), setup.path("record"));
+    let file = setup.write("rules", rules);
+    let status = format!("status-socket {}\n", socket.display());
+    let conf = one(
+        &setup,
+        &format!("{POWER99}debounce 0s\nlow-after 0s\ncable-grace 0s\n{status}{rules}"),
+    );
+    let mut daemon = Daemon::on(setup, &conf);
+    let recorder = Recorder::start(&socket, &record);
+    for (set, long) in
+        [("cts=0", 1500), ("cts=1", 1500), ("cts=0", 4000), ("dcd=0", 2500), ("cts=1", 1000)]
+    {
+        daemon.set(&format!("set a {set}"));
+        std::thread::sleep(Duration::from_millis(long));
+    }
+    drop(recorder);
+    let expected = [
+        "mains: on battery",
+        "mains: on mains",
+        "mains: on battery",
+        "over: three seconds",
+        "low: low",
+        "mains: on mains",
+    ];
+    assert_eq!(said(&daemon.rig), expected);
+    assert_eq!(replayed(&file, &record), expected);
 }

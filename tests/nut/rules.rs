@@ -2,6 +2,7 @@
 
 use crate::common::nut::{Nut, need_nut};
 use crate::common::nut_fake::Fake;
+use crate::common::recorded::{Recorder, replayed, said};
 use crate::{Source, alone, goes_down, started, told_all, watching};
 use std::time::Duration;
 
@@ -93,4 +94,46 @@ fn a_primary_s_rule_takes_the_secondaries_along() {
     nut.set("dummy", "OB");
     secondary.expect_shutdown();
     goes_down(&mut daemon);
+}
+
+/// The issue's own examples, said in place of shut down: what a driver's values did live they do again in a replay.
+#[test]
+fn what_was_recorded_replays_as_it_was() {
+    if !need_nut() {
+        return;
+    }
+    let rules = "\
+        rule charge: if battery.charge < 20 then log \"charge\"\n\
+        rule model:  if ups.model = \"SMART-UPS 700\" and battery.runtime < 5m then log \"model\"\n\
+        rule hot:    if ups.temperature > 45 or ambient.humidity > 80 for 2s then notify \"too hot\"\n\
+        rule grace:  if ups.status has OB then start timer grace 3s else clear timer grace\n\
+        rule over:   on timer grace then log \"over\"\n";
+    let nut = Nut::new(&["dummy"]);
+    let fake = Fake::new(&nut, "dummy", "OL");
+    let values = "SETINFO battery.charge \"100\"\nSETINFO battery.runtime \"1200\"\n\
+                  SETINFO ups.model \"SMART-UPS 700\"\nSETINFO ups.temperature \"20\"\n";
+    fake.dumps(&format!("SETINFO ups.status \"OL\"\n{values}DATAOK\nDUMPDONE\n"));
+    let (socket, record) = (nut.path("status"), nut.path("record"));
+    let file = nut.path("rules");
+    std::fs::write(&file, rules).expect("a file");
+    let status = format!("status-socket {}\n", socket.display());
+    let daemon = watching(Source::Driver, &nut, &format!("{status}{rules}"));
+    let recorder = Recorder::start(&socket, &record);
+    for (says, long) in [
+        ("ups.temperature \"50\"", 1000),
+        ("ups.temperature \"40\"", 500),
+        ("ambient.humidity \"81\"", 3000),
+        ("ups.status \"OB DISCHRG\"", 1000),
+        ("ups.status \"OL\"", 3500),
+        ("ups.status \"OB DISCHRG\"", 4500),
+        ("battery.runtime \"299\"", 1500),
+        ("battery.charge \"19.9\"", 1500),
+    ] {
+        fake.say(format!("SETINFO {says}\n").as_bytes());
+        std::thread::sleep(Duration::from_millis(long));
+    }
+    drop(recorder);
+    let expected = ["hot: too hot", "over: over", "model: model", "charge: charge"];
+    assert_eq!(said(&daemon.rig), expected, "{}", daemon.rig.stderr());
+    assert_eq!(replayed(&file, &record), expected);
 }
