@@ -10,7 +10,7 @@ mod common;
 
 use common::jail::{USERS, Wanted, free_port, heard, own_log};
 use common::lists::{call_name, lists};
-use common::nut::Nut;
+use common::nut::{Nut, need_nut};
 use common::nut_fake::Fake;
 use common::sim::{Rig, Setup, below};
 use common::{need_root, skip};
@@ -286,23 +286,36 @@ fn the_fleet(used: &mut Used, order: &mut BTreeMap<&'static str, Vec<String>>) {
     }
 }
 
-/// A driver, which ends, and a server, which is not there; with TLS, so that there is a key to draw.
+/// A driver, which ends, and its directory with it; and a server that asks the same driver, where there is a NUT, else
+/// one that is not there.
 fn nut(used: &mut Used, order: &mut BTreeMap<&'static str, Vec<String>>) {
     let nut = Nut::new(&["dummy"]);
     let fake = Fake::new(&nut, "dummy", "OL");
+    let upsd = need_nut().then(|| nut.upsd());
+    let port = if upsd.is_some() { nut.port() } else { free_port() };
     let wanted = Wanted { ports: 0, ..Wanted::new("initctl") };
     let more = format!(
         "need 1\nups-conf {}\nups driven\nwatch driver:dummy\ndeadtime 1s\nups served\n\
-         watch nut://127.0.0.1:{}/x\n",
+         watch nut://127.0.0.1:{port}/dummy\n",
         nut.ups_conf().display(),
-        free_port()
     );
     let traced = Traced::start_with(&wanted, &more, &[]);
     traced.wait("driven: on mains", 1);
+    if upsd.is_some() {
+        traced.wait("served: on mains", 1);
+    }
     drop(fake);
     fs::remove_dir_all(nut.state()).expect("the directory of its sockets");
     traced.wait("driven: contact lost", 1);
-    traced.end(used, order);
+    let mut own = Used::new();
+    traced.end(&mut own, order);
+    // The sockets for a server are made before the jail is closed, and connected in it.
+    for call in ["socket", "connect", "read", "write", "close", "fstat"] {
+        assert!(own["monitor"].contains(call), "{call}: {own:?}");
+    }
+    for (role, calls) in own {
+        used.entry(role).or_default().extend(calls);
+    }
 }
 
 /// A configuration that does not fit in the heap as it is.
