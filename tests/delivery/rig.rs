@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Long enough for anything that must come, on a busy machine.
-pub(crate) const LONG: Duration = Duration::from_secs(10);
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 /// On mains, for the cable of [`POWER99`].
 pub(crate) const MAINS: &str = "cts=1,dcd=1";
 /// One UPS on port `a`: `fail cts 0`, `low dcd 0`, `kill dtr 1`.
