@@ -252,6 +252,10 @@ fn a_password_is_forgotten_by_all_but_the_jail() {
     assert!(holds(all["upsentry-mon"], password), "the search is blind");
 }
 
+/// A call and its arguments, by the connection's number and a kind of socket.
+#[cfg(target_arch = "x86_64")]
+type Misuse = fn(u64, u64) -> (nix::libc::c_long, [u64; 3]);
+
 /// A monitor that was taken over does with its connection what none of ours does: it is killed at once, the next takes
 /// over, and init hears nothing of it.
 ///
@@ -269,7 +273,7 @@ fn a_monitor_that_misuses_its_connection_is_replaced() {
         let _running = running(source, &nut);
         let mut daemon = watching(source, &nut, "");
         let wanted = if source == Source::Driver { "unix" } else { "tcp" };
-        let misuses: [fn(u64, u64) -> (c_long, [u64; 3]); 5] = [
+        let misuses: [Misuse; 5] = [
             |fd, _| (SYS_sendmsg, [fd, 0, 0]),
             |fd, _| (SYS_recvmsg, [fd, 0, 0]),
             |fd, _| (SYS_bind, [fd, 0, 0]),
