@@ -1,3 +1,4 @@
+use crate::nut::values::MOST_WANTED;
 use std::fs::{self, File};
 use std::path::PathBuf;
 
@@ -86,11 +87,15 @@ fn no_more_is_wanted_than_is_kept() {
         (1..=count).map(one).collect::<String>()
     };
     let charge = format!("{BASE}rule c: if battery.charge < 5 then low\n");
-    let (most, more) = (tested(&format!("{charge}{}", rules(8))), format!("{charge}{}", rules(9)));
-    assert_eq!(most.rules.wanted(0).count(), 9);
-    let said = "rules name 9 variables of ups beside the usual ones; 8 are kept at most";
-    assert_eq!(errors_for(&more, Purpose::Test), [format!("3:1: {said}")]);
-    assert!(read(&tested(&charge), "nine", &rules(9)).expect_err("too many").contains(said));
+    let (most, more) = (rules(MOST_WANTED), rules(MOST_WANTED + 1));
+    let kept = tested(&format!("{charge}{most}"));
+    assert_eq!(kept.rules.wanted(0).count(), MOST_WANTED + 1);
+    let count = MOST_WANTED + 1;
+    let said = format!(
+        "rules name {count} variables of ups beside the usual ones; {MOST_WANTED} are kept at most"
+    );
+    assert_eq!(errors_for(&format!("{charge}{more}"), Purpose::Test), [format!("3:1: {said}")]);
+    assert!(read(&tested(&charge), "more", &more).expect_err("too many").contains(&said));
 }
 
 /// What a start will take once it takes rules: now only that it is not said to be missing.
