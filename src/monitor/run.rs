@@ -34,8 +34,9 @@ use crate::sys::{at, confine, filter, now, process, raw};
 const AGAIN: [Duration; 3] =
     [Duration::from_millis(20), Duration::from_millis(100), Duration::from_millis(250)];
 
-/// More descriptors than the configuration can ask for: two pipes, an eventfd, and sockets.
-const MOST_FDS: usize = 64;
+/// Two pipes, two eventfds, sockets, and a connection for each of the 64 UPSs that a status can hold. One that does not
+/// fit is looked at whenever something else wakes the loop.
+const MOST_FDS: usize = 128;
 
 /// With every port gone, or the directory of the drivers removed, for so long this monitor has nothing left to watch.
 const GONE: Duration = Duration::from_secs(60);
