@@ -239,7 +239,7 @@ fn notify_directives() {
         ("notify", "1: `notify' needs more words, like `notify fail ok low shutdown'"),
         (
             "notify fial",
-            "8: no such event `fial'; events are fail ok low shutdown lost found replace-battery \
+            "8: no such event `fial'; events are fail ok low shutdown lost found \
              started-after-outage notice (did you mean `fail'?)",
         ),
         ("notify ok", "1: `notify' without a `notify-command' does nothing"),
