@@ -22,6 +22,8 @@ pub enum Occasion {
     Lost,
     /// It was found again.
     Found,
+    /// A UPS wants a new battery: RB in its status.
+    ReplaceBattery,
     /// The first start after upsentry brought the machine down.
     StartedAfterOutage,
     /// A rule's words.
@@ -30,13 +32,14 @@ pub enum Occasion {
 
 impl Occasion {
     /// All, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Fail,
         Self::Ok,
         Self::Low,
         Self::Shutdown,
         Self::Lost,
         Self::Found,
+        Self::ReplaceBattery,
         Self::StartedAfterOutage,
         Self::Notice,
     ];
@@ -51,6 +54,7 @@ impl Occasion {
             Self::Shutdown => "shutdown",
             Self::Lost => "lost",
             Self::Found => "found",
+            Self::ReplaceBattery => "replace-battery",
             Self::StartedAfterOutage => "started-after-outage",
             Self::Notice => "notice",
         }

@@ -6,7 +6,8 @@ use std::path::Path;
 use super::diagnostic::{Diagnostic, Failure, Severity, Span};
 use super::directives::is_unprintable;
 use super::parse;
-use super::types::{Config, Purpose};
+use super::notify::{Notify, Occasion};
+use super::types::{Config, Purpose, Ups, Watch};
 use crate::nut::values::{ALWAYS, MOST_WANTED};
 use crate::rules::{Compiler, Problem, Program};
 
@@ -42,6 +43,9 @@ pub(super) fn check(
         return;
     }
     let mut compiler = Compiler::new(&names(config));
+    for text in batteries(config) {
+        said.extend(compiler.line(&text, 0, 0, false).into_iter().map(diagnostic));
+    }
     for (place, text) in &file.rules {
         said.extend(
             compiler.line(text, place.line, place.column, false).into_iter().map(diagnostic),
@@ -57,6 +61,19 @@ pub(super) fn check(
     if config.rules_file.is_none() {
         said.extend(strange.into_iter().map(diagnostic));
     }
+}
+
+/// Rules of our own, which stand in no line: that a battery is to be replaced is an event for the notify command. What
+/// lines say holds no RB.
+fn batteries(config: &Config) -> Vec<String> {
+    let wanted = |hook: &&Notify| hook.on.contains(&Occasion::ReplaceBattery);
+    let all = config.notify.iter().filter(wanted).flat_map(|_| config.ups.iter().zip(1..));
+    let all = all.filter(|(ups, _)| !matches!(ups.watch, Watch::Line(_)));
+    let rule = |(ups, number): (&Ups, usize)| {
+        let name = &ups.name;
+        format!(" replace-battery.{number}: if {name}.ups.status has RB then notify \"replace the battery\"")
+    };
+    all.map(rule).collect()
 }
 
 /// Of the word `rule` itself, which stands before the rule.

@@ -87,7 +87,7 @@ fn assemble(config: &Config, opened: Opened, forked: Forked) -> Parent {
     let guard = Guard::new(config.ups.iter().map(|ups| (ups.name.as_str(), ups.settle)));
     let guard = guard.with_rules(config.rules.rules().iter().map(|rule| rule.name.as_str()));
     let judge = judge(config, &record, actions, time);
-    let hook = forked.notify.map(|to| Hook::new(to, judge.feeds()));
+    let hook = forked.notify.map(|to| Hook::new(to, judge.feeds(), &config.rules));
     Parent {
         keeper: Keeper::new(guard, judge, time),
         ends: Ends {

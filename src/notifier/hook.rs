@@ -15,6 +15,7 @@ use crate::ipc::told::Word;
 use crate::notifier::chronicle::Halt;
 use crate::notifier::logging::{ALERT, WARNING, say};
 use crate::notifier::queue::Record;
+use crate::rules::Program;
 use crate::sys::now;
 
 /// Records of one turn: more than the guard lets pass at once.
@@ -35,6 +36,8 @@ struct Seen {
 pub(super) struct Hook {
     to: OwnedFd,
     seen: Vec<Seen>,
+    /// Of each rule the UPS whose battery it is about, where that is all it is about.
+    batteries: Vec<Option<u16>>,
     /// Of this turn.
     waiting: Vec<Record>,
     lost: u64,
@@ -44,12 +47,13 @@ pub(super) struct Hook {
 
 impl Hook {
     /// `feeds`: as they were last seen, so that a start tells nothing twice.
-    pub(super) fn new(to: OwnedFd, feeds: &[Feed]) -> Hook {
+    pub(super) fn new(to: OwnedFd, feeds: &[Feed], rules: &Program) -> Hook {
         let seen =
             |feed: &Feed| Seen { power: feed.last, left_mains: None, lost: false, lost_at: None };
         Hook {
             to,
             seen: feeds.iter().map(seen).collect(),
+            batteries: rules.own().collect(),
             waiting: Vec::with_capacity(MOST),
             lost: 0,
             full: false,
@@ -66,9 +70,13 @@ impl Hook {
     pub(super) fn heard(&mut self, event: Event) {
         let time = now();
         if event.kind == Kind::Notice {
+            let battery = self.batteries.get(event.ups).copied().flatten();
+            let record = Record::new(Occasion::Notice, usize::MAX);
             let rule = u16::try_from(event.ups).ok();
-            let (occasion, ups, lasted, told) = (Occasion::Notice, None, None, None);
-            return self.keep(Record { occasion, ups, rule, lasted, told });
+            return self.keep(match battery {
+                Some(ups) => Record::new(Occasion::ReplaceBattery, ups.into()),
+                None => Record { rule, ..record },
+            });
         }
         let Some(seen) = self.seen.get_mut(event.ups) else { return };
         let power = match event.kind {

@@ -10,7 +10,7 @@ fn hook(last: Option<Power>) -> (Hook, OwnedFd) {
     let (from, to) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).unwrap();
     let zero = Duration::ZERO;
     let settings = FeedSettings { weight: 1, blind_after: zero, cable_grace: zero };
-    (Hook::new(to, &[Feed::new(settings, last, zero)]), from)
+    (Hook::new(to, &[Feed::new(settings, last, zero)], &Program::default()), from)
 }
 
 /// What comes of these frames.

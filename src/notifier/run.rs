@@ -234,6 +234,7 @@ pub(super) fn text(record: &Record, ups: &str) -> String {
             let ups = if ups.is_empty() { String::new() } else { format!(" of UPS {ups}") };
             format!("started again after an outage{ups}{}{told}", after(":", " on battery"))
         }
+        Occasion::ReplaceBattery => format!("UPS {ups} wants a new battery"),
         // The rule's own text.
         Occasion::Notice => String::new(),
     }

@@ -126,7 +126,7 @@ pub enum Action {
 pub struct Rule {
     /// 1..=63 bytes of `[A-Za-z0-9._-]`, no other rule's and no UPS's.
     pub name: String,
-    /// The line that it stands in, from 1.
+    /// The line that it stands in, from 1; 0: in none, upsentry itself wants it.
     pub line: u32,
     /// It stands in the file that `rules` names, not in the configuration.
     pub apart: bool,
@@ -214,6 +214,17 @@ impl Program {
     pub fn wanted(&self, ups: usize) -> impl Iterator<Item = &str> {
         let of = self.variables.iter().filter(move |one| usize::from(one.ups) == ups);
         of.map(|one| one.name.as_str())
+    }
+
+    /// Of each rule that stands in no line the UPS of its first variable; `None`: it is the administrator's.
+    pub fn own(&self) -> impl Iterator<Item = Option<u16>> {
+        self.rules.iter().map(|rule| {
+            let variable = self.condition(rule).iter().find_map(|op| match op {
+                Op::Has(variable, _) => self.variables.get(usize::from(*variable)),
+                _ => None,
+            });
+            variable.filter(|_| rule.line == 0).map(|variable| variable.ups)
+        })
     }
 
     /// Of each rule its name, and the first text that it has for the notify hook; empty: none.

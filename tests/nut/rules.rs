@@ -137,3 +137,22 @@ fn what_was_recorded_replays_as_it_was() {
     assert_eq!(said(&daemon.rig), expected, "{}", daemon.rig.stderr());
     assert_eq!(replayed(&file, &record), expected);
 }
+
+/// Said once, until the battery is a new one.
+#[test]
+fn a_battery_to_be_replaced_is_an_event() {
+    if !need_nut() {
+        return;
+    }
+    let more = "notify-command /bin/echo said\nnotify-user 64995\nnotify replace-battery\n";
+    let (_nut, fake, daemon) = with("", more);
+    let said = "replace-battery ups: said replace-battery ups UPS ups wants a new battery";
+    for times in 1..=2 {
+        fake.status("OL RB");
+        fake.status("OL CHRG RB");
+        daemon.says_times(said, times);
+        fake.status("OL");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    assert_eq!(daemon.rig.stderr().matches(said).count(), 2, "{}", daemon.rig.stderr());
+}

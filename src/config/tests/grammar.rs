@@ -240,7 +240,7 @@ fn notify_directives() {
         (
             "notify fial",
             "8: no such event `fial'; events are fail ok low shutdown lost found \
-             started-after-outage notice (did you mean `fail'?)",
+             replace-battery started-after-outage notice (did you mean `fail'?)",
         ),
         ("notify ok", "1: `notify' without a `notify-command' does nothing"),
         ("notify-user x", "1: `notify-user' without a `notify-command' does nothing"),
