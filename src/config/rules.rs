@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::diagnostic::{Diagnostic, Failure, Severity, Span};
 use super::directives::is_unprintable;
-use super::parse;
 use super::notify::{Notify, Occasion};
+use super::parse;
 use super::types::{Config, Purpose, Ups, Watch};
 use crate::nut::values::{ALWAYS, MOST_WANTED};
 use crate::rules::{Compiler, Problem, Program};
@@ -71,7 +71,9 @@ fn batteries(config: &Config) -> Vec<String> {
     let all = all.filter(|(ups, _)| !matches!(ups.watch, Watch::Line(_)));
     let rule = |(ups, number): (&Ups, usize)| {
         let name = &ups.name;
-        format!(" replace-battery.{number}: if {name}.ups.status has RB then notify \"replace the battery\"")
+        format!(
+            " replace-battery.{number}: if {name}.ups.status has RB then notify \"replace the battery\""
+        )
     };
     all.map(rule).collect()
 }
