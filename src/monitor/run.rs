@@ -155,10 +155,39 @@ impl All {
             .then(|| Ruled::new(&cell.rules, &cell.about.numbers, rest.unwrap_or_default(), start));
         let mut all = All { lines, remotes, asked, sync, ruled, net, tracks, server };
         let held = all.sync.is_some();
-        all.lines.iter_mut().for_each(|one| one.ups_mut().hold(held));
-        all.remotes.iter_mut().for_each(|one| one.ups_mut().hold(held));
-        all.asked.iter_mut().for_each(|one| one.ups_mut().hold(held));
+        all.machines().for_each(|ups| ups.hold(held));
         Ok(all)
+    }
+
+    /// The machine of each UPS, in the order of the status.
+    fn machines(&mut self) -> impl Iterator<Item = &mut power::Ups> {
+        let lines = self.lines.iter_mut().map(Watched::ups_mut);
+        let remotes = self.remotes.iter_mut().map(Remote::ups_mut);
+        lines.chain(remotes).chain(self.asked.iter_mut().map(Asked::ups_mut))
+    }
+
+    /// Says once more what follows, of each UPS for which something was changed that it follows from.
+    fn again(
+        &mut self,
+        time: Duration,
+        voice: &mut Voice<'_>,
+        changed: impl Fn(&mut power::Ups) -> bool,
+    ) {
+        for one in &mut self.lines {
+            if changed(one.ups_mut()) {
+                one.look(time, false, voice);
+            }
+        }
+        for one in &mut self.remotes {
+            if changed(one.ups_mut()) {
+                one.look(time, voice);
+            }
+        }
+        for one in &mut self.asked {
+            if changed(one.ups_mut()) {
+                one.step(time, voice);
+            }
+        }
     }
 
     /// Looks at everything, says what follows, and does a part of what there is to do on the network; true: a
@@ -220,30 +249,13 @@ impl All {
         }
         ruled.turn(time, voice);
         let low = ruled.low();
-        for one in &mut self.lines {
-            if one.ups_mut().rule_low(low) {
-                one.look(time, false, voice);
-            }
-        }
-        for one in &mut self.remotes {
-            if one.ups_mut().rule_low(low) {
-                one.look(time, voice);
-            }
-        }
-        for one in &mut self.asked {
-            if one.ups_mut().rule_low(low) {
-                one.step(time, voice);
-            }
-        }
+        self.again(time, voice, |ups| ups.rule_low(low));
     }
 
     /// Where a rule wants the machine down: says so, by the first UPS that feeds it.
     fn demand(&mut self, about: &About, voice: &mut Voice<'_>) {
         let Some(rule) = self.ruled.as_ref().and_then(Ruled::down) else { return };
-        let lines = self.lines.iter_mut().map(Watched::ups_mut);
-        let remotes = self.remotes.iter_mut().map(Remote::ups_mut);
-        let asked = self.asked.iter_mut().map(Asked::ups_mut);
-        let all = lines.chain(remotes).chain(asked).zip(&about.labels);
+        let all = self.machines().zip(&about.labels);
         let Some((ups, label)) = all.min_by_key(|(_, label)| label.weight == 0) else { return };
         ups.demand(&mut |_| voice.demanded(&label.name, rule));
     }
@@ -280,21 +292,12 @@ impl All {
         if act == Act::Hold {
             return false;
         }
-        for one in self.lines.iter_mut().filter(|one| one.ups().waits(time)) {
-            one.ups_mut().hold(false);
-            one.look(time, false, voice);
-            one.ups_mut().hold(true);
-        }
-        for one in self.remotes.iter_mut().filter(|one| one.ups().waits(time)) {
-            one.ups_mut().hold(false);
-            one.look(time, voice);
-            one.ups_mut().hold(true);
-        }
-        for one in self.asked.iter_mut().filter(|one| one.ups().waits(time)) {
-            one.ups_mut().hold(false);
-            one.step(time, voice);
-            one.ups_mut().hold(true);
-        }
+        self.again(time, voice, |ups| {
+            let waits = ups.waits(time);
+            ups.hold(!waits);
+            waits
+        });
+        self.machines().for_each(|ups| ups.hold(true));
         true
     }
 
