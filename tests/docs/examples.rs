@@ -1,0 +1,89 @@
+//! Configurations, scripts and inittabs that a page shows must work.
+
+use std::fs;
+use std::process::Command;
+
+use upsentry::sysvinit::inittab;
+
+use crate::mdoc::displays;
+use crate::{Scratch, UPSENTRY_8, UPSENTRY_CONF_5, markdown, read, root, run};
+
+/// Each configuration that a page or the README shows, and what to call it.
+fn examples() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for page in [UPSENTRY_8, UPSENTRY_CONF_5] {
+        let displays = displays(page).into_iter();
+        let displays: Vec<_> =
+            displays.filter(|text| text.starts_with("# upsentry.conf")).collect();
+        assert!(displays.len() >= 2, "{page}: only {} examples", displays.len());
+        found.extend(displays.into_iter().map(|text| (page.to_owned(), text)));
+    }
+    for file in markdown() {
+        let text = read(&file);
+        let mut rest = text.as_str();
+        while let Some((_, begun)) = rest.split_once("```upsentry\n") {
+            let (block, after) = begun.split_once("```").expect("the block ends");
+            found.push((file.clone(), block.to_owned()));
+            rest = after;
+        }
+    }
+    found
+}
+
+#[test]
+fn check_accepts_every_example() {
+    let scratch = Scratch::new("examples");
+    for (place, text) in examples() {
+        let says = |name: &str| text.lines().any(|line| line.split(' ').next() == Some(name));
+        // What init is here must not decide.
+        let via = if says("via") || says("halt") { "" } else { "via initctl\n" };
+        // Whatever NUT has here: the drivers that the example names.
+        let drivers = text.lines().filter_map(|line| line.strip_prefix("watch driver:"));
+        let drivers = drivers.filter_map(|rest| rest.split(' ').next());
+        let drivers: String = drivers.map(|name| format!("[{name}]\ndriver = x\n")).collect();
+        let ups_conf = scratch.0.join("ups.conf");
+        fs::write(&ups_conf, drivers).expect("a file of ours");
+        let ups_conf = format!("ups-conf {}\n", ups_conf.display());
+        let file = scratch.file(&format!("{text}{via}{ups_conf}"));
+        let done = run(&["check", "-c", file.to_str().expect("a plain path")]);
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{place}:\n{text}\n{said}");
+    }
+}
+
+#[test]
+fn check_accepts_the_packaged_file_as_it_is() {
+    let done = run(&["check", "-c", root("packaging/upsentry.conf").to_str().expect("a path")]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    // So it does once each line is uncommented that stands there for its form.
+    let text = read("packaging/upsentry.conf");
+    let plain = text.lines().filter(|line| line.starts_with('#') && !line.starts_with("# "));
+    assert!(plain.clone().count() >= 4);
+    let whole: String = plain.map(|line| format!("{}\n", line.trim_start_matches('#'))).collect();
+    let without_model: String = text
+        .lines()
+        .filter(|line| !line.starts_with("model"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let file = Scratch::new("packaged");
+    let path = file.file(&format!("{without_model}{whole}"));
+    let done = run(&["check", "-c", path.to_str().expect("a path")]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[test]
+fn the_manual_s_scripts_parse_and_its_inittab_is_in_order() {
+    let displays = displays(UPSENTRY_8);
+    let scripts: Vec<_> = displays.iter().filter(|text| text.starts_with("#!/bin/sh")).collect();
+    assert_eq!(scripts.len(), 2, "one for init, one for the hook");
+    let scratch = Scratch::new("scripts");
+    for script in scripts {
+        let file = scratch.file(script);
+        let done = Command::new("sh").arg("-n").arg(file).output().expect("sh runs");
+        assert!(done.status.success(), "{script}\n{}", String::from_utf8_lossy(&done.stderr));
+    }
+    let tab = displays.iter().find(|text| text.starts_with("# /etc/inittab")).expect("an inittab");
+    let actions = ["powerfail", "powerwait", "powerokwait", "powerfailnow"];
+    let order: Vec<&str> = inittab::entries(tab, &actions).map(|entry| entry.action).collect();
+    assert_eq!(order, ["powerfail", "powerokwait", "powerfailnow"]);
+}
