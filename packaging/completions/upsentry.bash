@@ -33,7 +33,8 @@ _upsentry() {
 			;;
 		status:*) words='-c --socket --watch --json --record --prometheus --check' ;;
 		history:*) words='-c --json' ;;
-		rules:-* | test:* | kill:* | check:*) words='-c' ;;
+		kill:*) words='-c --wait' ;;
+		rules:-* | test:* | check:*) words='-c' ;;
 		rules:*) if ((count)); then words=FILES; else words='check replay'; fi ;;
 		keygen:* | import-*:*) if ((count == 0)); then words=FILES; fi ;;
 		esac

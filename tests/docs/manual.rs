@@ -113,6 +113,7 @@ fn the_manual_has_the_defaults_of_the_parser() {
         ("pid-file", path(&config.pid_file)),
         ("history-file", path(&config.history_file)),
         ("kill-hold", time(config.kill_hold)),
+        ("kill-wait", time(config.kill_wait)),
         ("status-socket", config.status_socket.map_or_else(String::new, |one| path(&one.path))),
         ("port", config.port.to_string()),
         ("poll", time(ups.nut.poll)),
@@ -204,6 +205,7 @@ fn help_has_every_word_that_is_taken() {
         ("src/main.rs", "-", "Short('"),
         ("src/main.rs", "--", "Long(\""),
         ("src/main.rs", "", "\" => Command::"),
+        ("src/main.rs", "--", "\" => &mut self."),
         ("src/status/command.rs", "--", "\" => self."),
         ("src/import/mod.rs", "", "=> \"import-"),
     ] {
@@ -213,7 +215,7 @@ fn help_has_every_word_that_is_taken() {
             let before = parts.next().unwrap_or_default();
             let quoted = |text: &str| text.split(['"', '\'']).next().unwrap_or("").to_owned();
             let words: Vec<String> = match begin {
-                "\" => Command::" | "\" => self." if line.contains(begin) => {
+                "\" => Command::" | "\" => self." | "\" => &mut self." if line.contains(begin) => {
                     before.rsplit('"').take(1).map(str::to_owned).collect()
                 }
                 "=> \"import-" => parts.map(|rest| format!("import-{}", quoted(rest))).collect(),
@@ -236,7 +238,7 @@ fn statuses(name: &str) -> BTreeSet<String> {
 
 #[test]
 fn exit_statuses_are_as_documented() {
-    assert_eq!(statuses("EXIT STATUS"), set(["0", "1", "2", "3", "4"]));
+    assert_eq!(statuses("EXIT STATUS"), set(["0", "1", "2", "3", "4", "5"]));
     assert_eq!(statuses("CUTTING THE LOAD"), set(["0", "1", "2", "3", "4"]));
     let help = String::from_utf8(run(&["--help"]).stdout).expect("text");
     for words in ["exit 0 sent, 1 failed, 3 mains is on", "Exit: 2 usage or configuration; 1 a"] {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 
+use upsentry::ipc::cause::Cause;
 use upsentry::ipc::frame::Kind;
 use upsentry::ipc::legal::{Power, Track};
 use upsentry::ipc::parting::Slaves;
@@ -131,6 +132,7 @@ pub(crate) fn state_example() -> Option<String> {
         at: 1_793_246_400,
         seen: &seen,
         slaves: Some(Slaves::Waiting),
+        cause: Some((Cause::Outage, std::time::Duration::from_secs(7321))),
     };
     file.begin(entry).expect("it is written");
     let text = fs::read_to_string(&path).expect("it is text");
