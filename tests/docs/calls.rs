@@ -282,3 +282,28 @@ fn the_source_s_lists_are_the_program_s() {
         assert_eq!(read, list.calls().count(), "{list:?}");
     }
 }
+
+/// The picture in the README has the numbers of the lists.
+#[test]
+fn the_readme_counts_as_the_lists_do() {
+    let jail = read("src/monitor/filter.rs");
+    let calls = |functions: &[&str]| -> BTreeSet<String> {
+        let rows = functions.iter().flat_map(|function| allowed(&jail, function));
+        rows.map(|row| row.call).collect()
+    };
+    let monitor = calls(&["monitor"]);
+    let more = |functions: &[&str]| calls(functions).difference(&monitor).count();
+    let parent: BTreeSet<String> = allowed(&read("src/notifier/filter.rs"), "parent")
+        .into_iter()
+        .map(|row| row.call)
+        .collect();
+    let readme = read("README.md");
+    for words in [
+        format!("{} system calls; {} more for `status`", monitor.len(), more(&["status"])),
+        format!("{} for slaves, {} for NUT's drivers", more(&["network"]), more(&["drivers"])),
+        format!("{} for its servers", more(&["servers", "secured"])),
+        format!("│ {} system calls", parent.len()),
+    ] {
+        assert!(readme.contains(&words), "the README does not say: {words}");
+    }
+}

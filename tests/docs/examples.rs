@@ -30,6 +30,17 @@ fn examples() -> Vec<(String, String)> {
     found
 }
 
+/// Where an example names a file of rules, that is what the page shows as one.
+fn with_rules(scratch: &Scratch, place: &str, text: &str) -> String {
+    let Some((_, rest)) = text.split_once("\nrules ") else { return text.to_owned() };
+    let name = rest.split_whitespace().next().expect("a path");
+    let page = read(place);
+    let shown = page.split("```rules\n").nth(1).and_then(|rest| rest.split("```").next());
+    let file = scratch.0.join("rules");
+    fs::write(&file, shown.expect("the page shows rules")).expect("a file of ours");
+    text.replace(name, file.to_str().expect("a plain path"))
+}
+
 #[test]
 fn check_accepts_every_example() {
     let scratch = Scratch::new("examples");
@@ -44,6 +55,7 @@ fn check_accepts_every_example() {
         let ups_conf = scratch.0.join("ups.conf");
         fs::write(&ups_conf, drivers).expect("a file of ours");
         let ups_conf = format!("ups-conf {}\n", ups_conf.display());
+        let text = with_rules(&scratch, &place, &text);
         let file = scratch.file(&format!("{text}{via}{ups_conf}"));
         let done = run(&["check", "-c", file.to_str().expect("a plain path")]);
         let said = String::from_utf8_lossy(&done.stderr);

@@ -96,7 +96,10 @@ fn markdown() -> Vec<String> {
         .filter_map(|entry| Some(format!("docs/{}", entry.ok()?.file_name().to_str()?)))
         .filter(|name| name.ends_with(".md"))
         .collect();
-    files.extend(["CHANGELOG.md", "tests/sim/README.md"].map(str::to_owned));
+    files.extend(
+        ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "tests/sim/README.md"]
+            .map(str::to_owned),
+    );
     files.extend(root("README.md").exists().then(|| "README.md".to_owned()));
     files
 }
@@ -116,6 +119,7 @@ fn the_generated_parts_are_current() {
         (PROTOCOL, "told", Some(tables::told_table())),
         (PROTOCOL, "legal", Some(tables::legal_table())),
         (PROTOCOL, "state", state),
+        ("README.md", "beside", Some(tables::beside())),
     ]);
     tables.extend(audit::parts().map(|(name, table)| (AUDIT, name, Some(table))));
     tables.extend(fleet::parts().map(|(name, table)| (PROTOCOL, name, Some(table))));
