@@ -248,6 +248,13 @@ impl Debian {
         self.rig.command(&format!("set ups {levels}"));
     }
 
+    /// Waits until the program drives DTR up, and not by opening the port only.
+    pub fn expect_signal(&mut self) {
+        let signal = |text: &str| text.contains(" out dtr=1 ") && !text.contains("by=open");
+        let seen = self.rig.wait_for(|event| signal(&event.text), SOON * 8);
+        assert!(seen.is_some(), "no signal; {}", self.story());
+    }
+
     /// The first line of the state file.
     pub fn state(&self) -> String {
         self.text("/run/upsentry.state").lines().next().unwrap_or("").to_owned()

@@ -6,7 +6,10 @@
 mod common;
 
 mod divert;
+mod hook;
 mod life;
+mod power;
+mod service;
 
 use common::debian::{CONFIG, Debian};
 
