@@ -40,13 +40,13 @@ fn privileged(all: &[Source]) -> String {
     let _ = writeln!(
         text,
         "\nThe daemon's: {} lines, of which the hand, all that is left of root after the start and only where it is needed, \
-         has {}. In `upsentry kill`: {} more. Beneath both, wrappers of system calls in src/sys: {}; the command line in \
-         src/main.rs: {}. A line is one that is neither blank nor comment.",
+         has {}. In `upsentry kill`: {} more. Beneath both, wrappers of system calls in src/sys: {}; the command line, and \
+         waiting for a configuration, in src/main.rs and src/idle.rs: {}. A line is one that is neither blank nor comment.",
         lines_of(all, &PRIVILEGED),
         lines_of(all, &["src/notifier/hand.rs"]),
         lines_of(all, &KILL),
         lines_of(all, &below),
-        lines_of(all, &["src/main.rs"]),
+        lines_of(all, &["src/main.rs", "src/idle.rs"]),
     );
     text
 }
