@@ -3,6 +3,7 @@
 mod plan;
 
 use std::io::IsTerminal as _;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,8 +16,10 @@ use upsentry::config::{self, Config, Purpose, cables};
 use upsentry::import::Source;
 use upsentry::monitor::{self, Line, power};
 use upsentry::notifier::reader::{self, Problem};
+use upsentry::notifier::scripts::INITTAB;
+use upsentry::notifier::via::Init;
 use upsentry::notifier::{
-    self, Mode, check, import, keygen, kill, past, port, resolver, rivals, rules,
+    self, Mode, before, check, import, keygen, kill, past, port, resolver, rules,
 };
 use upsentry::status::check::UNKNOWN;
 use upsentry::status::command;
@@ -365,7 +368,10 @@ fn daemon(config: &mut Config, arguments: &Arguments) -> Result<u8, String> {
         }
     }
     if Uid::effective().is_root() {
-        confine::have_nobody(rivals::warn);
+        let init = Init::look(config.initctl.as_deref());
+        let inittab = config::open_plain(Path::new(INITTAB)).map(|(file, _)| file);
+        let keep: Vec<RawFd> = inittab.iter().map(AsRawFd::as_raw_fd).collect();
+        confine::have_nobody(&keep, || before::warn(config, &init, inittab, mode.log_stderr));
     }
     notifier::run(config, mode, plan::enter)
 }
@@ -390,7 +396,6 @@ fn test(config: &Config) -> Result<u8, String> {
 
 /// What is left to do needs no right.
 fn confine_test(lines: &[Line]) -> Result<(), String> {
-    use std::os::fd::AsRawFd as _;
     if !Uid::effective().is_root() {
         return Ok(());
     }
