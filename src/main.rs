@@ -1,5 +1,6 @@
 //! The command line, nothing else.
 
+mod idle;
 mod plan;
 
 use std::io::IsTerminal as _;
@@ -19,7 +20,7 @@ use upsentry::notifier::reader::{self, Problem};
 use upsentry::notifier::scripts::INITTAB;
 use upsentry::notifier::via::Init;
 use upsentry::notifier::{
-    self, Mode, before, check, import, keygen, kill, past, port, resolver, rules,
+    self, Mode, before, check, import, keygen, kill, kill_wait, past, port, resolver, rules,
 };
 use upsentry::status::check::UNKNOWN;
 use upsentry::status::command;
@@ -39,6 +40,8 @@ Commands:
   kill, -k      if on battery: send the UPS the signal that cuts the load (needs root; for the
                 last script of a halt); exit 0 sent, 1 failed, 3 mains is on or no line to drive,
                 4 slaves may still need the power
+  kill --wait   what a kill hook runs: by the cause of the halt and the lines, exit 0 to turn the
+                machine off, 5 to reboot it; else it stays, and sends the signal each 30 seconds
   status        what is watched and since when, what init was told, slaves or masters and their
                 ages; exit 0 shown, 1 the daemon cannot be reached
   history       the outages of the past: when, how long, what init was told, how they ended
@@ -103,7 +106,22 @@ struct Arguments {
     foreground: bool,
     log: Option<bool>,
     json: bool,
+    /// With kill.
+    wait: bool,
     status: command::Flags,
+}
+
+impl Arguments {
+    /// Sets an option without a value; false: there is none of this name.
+    fn set(&mut self, name: &str) -> bool {
+        let flag = match name {
+            "json" => &mut self.json,
+            "wait" => &mut self.wait,
+            name => return self.status.set(name),
+        };
+        *flag = true;
+        true
+    }
 }
 
 fn main() -> ExitCode {
@@ -143,8 +161,12 @@ fn main() -> ExitCode {
 
 /// Sysvinit switches a respawn line off for five minutes if what it starts ends too often.
 fn linger(arguments: &Arguments) -> Duration {
-    let respawned = arguments.foreground && getppid() == Pid::from_raw(1);
-    if respawned { Duration::from_secs(15) } else { Duration::ZERO }
+    if under_init(arguments) { Duration::from_secs(15) } else { Duration::ZERO }
+}
+
+/// Init has started this, and would again.
+fn under_init(arguments: &Arguments) -> bool {
+    arguments.foreground && getppid() == Pid::from_raw(1)
 }
 
 fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
@@ -155,6 +177,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
         foreground: false,
         log: None,
         json: false,
+        wait: false,
         status: command::Flags::default(),
     };
     let mut named = false;
@@ -177,15 +200,11 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
                 });
                 continue;
             }
-            Long("json") => {
-                arguments.json = true;
-                continue;
-            }
             Long("socket") => {
                 arguments.status.socket = Some(parser.value()?.into());
                 continue;
             }
-            Long(name) if arguments.status.set(name) => continue,
+            Long(name) if arguments.set(name) => continue,
             Short('h') | Long("help") => Command::Help,
             Short('V') | Long("version") => Command::Version,
             Short('t') => Command::Test,
@@ -228,6 +247,7 @@ fn agree(arguments: &Arguments) -> Result<(), &'static str> {
         _ if arguments.status.any() => {
             Err("--socket, --watch, --record, --check and --prometheus go with status")
         }
+        _ if arguments.wait && arguments.command != Command::Kill => Err("--wait goes with kill"),
         Command::History => Ok(()),
         _ if arguments.json => Err("--json goes with history and status"),
         _ => Ok(()),
@@ -243,7 +263,9 @@ fn status(arguments: &Arguments) -> u8 {
         Ok(config) => config.status_socket.map(|socket| socket.path).ok_or_else(|| {
             format!("{}: status-socket none: nothing to ask", config.path.display())
         }),
-        Err(Problem::Faulty(error) | Problem::Failed(error)) if arguments.file.is_some() => {
+        Err(Problem::Faulty(error) | Problem::Failed(error) | Problem::Unconfigured(error))
+            if arguments.file.is_some() =>
+        {
             Err(error)
         }
         Err(_) => Ok(PathBuf::from(command::DEFAULT)),
@@ -322,6 +344,20 @@ fn with_config(command: Command, arguments: &Arguments) -> u8 {
             complain(format_args!("{}", message.trim_end()));
             return 2;
         }
+        Err(Problem::Unconfigured(message)) => {
+            complain(format_args!("{}", message.trim_end()));
+            let powstatd = Path::new("/etc/powstatd.conf");
+            if arguments.file.is_none() && powstatd.exists() {
+                let (own, old) = (path.display(), powstatd.display());
+                complain(format_args!("{own}: remove it, or {old} is not read"));
+            }
+            if command == Command::Run && under_init(arguments) {
+                complain(format_args!("upsentry: waiting for {}", path.display()));
+                idle::until_written(&path);
+                return 0;
+            }
+            return 2;
+        }
         Err(Problem::Failed(message)) => {
             complain(format_args!("upsentry: {message}"));
             return 1;
@@ -336,7 +372,7 @@ fn with_config(command: Command, arguments: &Arguments) -> u8 {
         Command::Kill => {
             // Of ups.conf: why a driver may not be found.
             config.warnings.iter().for_each(|warning| complain(format_args!("{warning}")));
-            kill::run(&config)
+            if arguments.wait { kill_wait::run(&config) } else { kill::run(&config) }
         }
         _ => daemon(&mut config, arguments),
     };
@@ -356,6 +392,10 @@ fn checked(config: &Config) -> u8 {
 }
 
 fn daemon(config: &mut Config, arguments: &Arguments) -> Result<u8, String> {
+    if under_init(arguments) && idle::while_stopped(&config.pid_file.with_extension("stop")) {
+        // What the configuration says may have changed meanwhile.
+        return Ok(0);
+    }
     let terminal = arguments.foreground && std::io::stderr().is_terminal();
     let mode = Mode {
         foreground: arguments.foreground,

@@ -18,6 +18,7 @@ mod installed;
 pub mod keygen;
 pub mod kill;
 mod kill_command;
+pub mod kill_wait;
 mod link;
 pub mod logging;
 mod names;

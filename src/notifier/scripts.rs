@@ -103,7 +103,9 @@ impl Scripts {
         let table = file.map_err(|error| (error.kind(), error.to_string())).and_then(|file| {
             let read = |file| config::text(Path::new(path), file).map(|bytes| Table::read(&bytes));
             reader::apart(Path::new(path), file, read).map_err(|problem| match problem {
-                Problem::Faulty(why) | Problem::Failed(why) => (ErrorKind::Other, why),
+                Problem::Faulty(why) | Problem::Unconfigured(why) | Problem::Failed(why) => {
+                    (ErrorKind::Other, why)
+                }
             })
         });
         match table {
