@@ -185,7 +185,7 @@ impl Scripts {
 
     /// That no line is for this word.
     fn missing(&self, action: Action) -> Option<Remark> {
-        if self.of(action).next().is_some() {
+        if self.unread || self.of(action).next().is_some() {
             return None;
         }
         let wanted = words(action).join(" or ");
@@ -194,7 +194,7 @@ impl Scripts {
             _ => format!("no {wanted} line"),
         };
         let text = format!("{text}: init would do nothing {}", when(action));
-        Some(Remark { error: !self.unread, place: INITTAB.to_owned(), text })
+        Some(Remark { error: true, place: INITTAB.to_owned(), text })
     }
 
     /// Of words that come while init waits for a script it runs the lines in the order of the file, so what stands
