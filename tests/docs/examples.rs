@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use upsentry::sysvinit::inittab;
+
 use crate::mdoc::displays;
 use crate::{Scratch, UPSENTRY_8, UPSENTRY_CONF_5, markdown, read, run};
 
@@ -96,6 +98,11 @@ fn the_manual_s_inittab_is_the_package_s() {
     let tab = displays.iter().find(|text| text.starts_with("# /etc/inittab")).expect("an inittab");
     assert_eq!(entries(tab), entries(&read("packaging/sysvinit/inittab")));
     assert_eq!(entries(tab).len(), 4);
+    let table = inittab::Table::read(tab.as_bytes());
+    assert_eq!(table.refused, []);
+    let power = table.entries.iter().filter(|entry| entry.action.starts_with("power"));
+    let order: Vec<&str> = power.map(|entry| entry.action.as_str()).collect();
+    assert_eq!(order, ["powerfail", "powerokwait", "powerfailnow"]);
     let scripts = displays.iter().filter(|text| text.starts_with("#!"));
     assert_eq!(
         scripts.count(),
