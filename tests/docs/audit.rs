@@ -28,6 +28,11 @@ fn purpose(source: &Source) -> String {
     end.to_owned()
 }
 
+/// Of the program, and of no module of the library.
+pub(crate) fn is_top(source: &Source) -> bool {
+    source.path.matches('/').count() == 1 && source.path != "src/lib.rs"
+}
+
 fn privileged(all: &[Source]) -> String {
     let mut text = "| file | lines | what |\n|---|---|---|\n".to_owned();
     let mut row = |path: &str| {
@@ -40,13 +45,13 @@ fn privileged(all: &[Source]) -> String {
     let _ = writeln!(
         text,
         "\nThe daemon's: {} lines, of which the hand, all that is left of root after the start and only where it is needed, \
-         has {}. In `upsentry kill`: {} more. Beneath both, wrappers of system calls in src/sys: {}; the command line, and \
-         waiting for a configuration, in src/main.rs and src/idle.rs: {}. A line is one that is neither blank nor comment.",
+         has {}. In `upsentry kill`: {} more. Beneath both, wrappers of system calls in src/sys: {}; the command line and \
+         what else is right below src, such as waiting for a configuration: {}. A line is one that is neither blank nor comment.",
         lines_of(all, &PRIVILEGED),
         lines_of(all, &["src/notifier/hand.rs"]),
         lines_of(all, &KILL),
         lines_of(all, &below),
-        lines_of(all, &["src/main.rs", "src/idle.rs"]),
+        all.iter().filter(|source| is_top(source)).map(Source::lines).sum::<usize>(),
     );
     text
 }

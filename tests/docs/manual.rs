@@ -6,6 +6,8 @@ use std::path::Path;
 
 use upsentry::config::{self, Config, Purpose, UserSpec, time};
 
+use crate::audit::is_top;
+use crate::count;
 use crate::mdoc::{section, seen, word};
 use crate::{Scratch, UPSENTRY_8, UPSENTRY_CONF_5, helped, read, root, run, set};
 
@@ -201,15 +203,18 @@ fn words(line: &str) -> Vec<String> {
 #[test]
 fn help_has_every_word_that_is_taken() {
     let mut taken = BTreeSet::new();
-    for (file, dashes, begin) in [
-        ("src/main.rs", "-", "Short('"),
-        ("src/main.rs", "--", "Long(\""),
-        ("src/main.rs", "", "\" => Command::"),
-        ("src/main.rs", "--", "\" => &mut self."),
-        ("src/status/command.rs", "--", "\" => self."),
-        ("src/import/mod.rs", "", "=> \"import-"),
+    let tops = count::sources(&root(""), "src");
+    let tops = tops.iter().filter(|source| is_top(source));
+    let main = tops.map(|source| source.text.as_str()).collect::<String>();
+    let (status, import) = (read("src/status/command.rs"), read("src/import/mod.rs"));
+    for (text, dashes, begin) in [
+        (&main, "-", "Short('"),
+        (&main, "--", "Long(\""),
+        (&main, "", "\" => Command::"),
+        (&main, "--", "\" => &mut self."),
+        (&status, "--", "\" => self."),
+        (&import, "", "=> \"import-"),
     ] {
-        let text = read(file);
         for line in text.lines() {
             let mut parts = line.split(begin);
             let before = parts.next().unwrap_or_default();
