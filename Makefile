@@ -48,7 +48,9 @@ check-style:
 
 install:
 	@test -x $(TARGET)/release/upsentry || { echo 'run `make build` first (not as root, if you like)' >&2; exit 1; }
-	install -D -m 0755 $(TARGET)/release/upsentry $(DESTDIR)$(PREFIX)/sbin/upsentry
+	for program in upsentry upsentry-tls; do \
+		test ! -e $(TARGET)/release/$$program || \
+		install -D -m 0755 $(TARGET)/release/$$program $(DESTDIR)$(PREFIX)/sbin/$$program; done
 	for page in packaging/man/*.[1-8]; do \
 		test ! -e $$page || install -D -m 0644 $$page $(MAN)/man$${page##*.}/$${page##*/}; done
 	for file in packaging/*.conf; do \
