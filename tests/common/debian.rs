@@ -119,6 +119,7 @@ pub fn build(directory: &Path, version: &str) -> Option<PathBuf> {
         .arg("--tree")
         .env("UPSENTRY_BINARY", program)
         .env("UPSENTRY_VERSION", version)
+        .env("DPKG_DEB_COMPRESSOR_LEVEL", "1")
         .output()
         .expect("packaging/debian/build");
     let said = String::from_utf8_lossy(&built.stdout);
