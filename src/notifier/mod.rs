@@ -35,6 +35,7 @@ pub mod rules;
 mod run;
 mod start;
 pub mod state;
+mod supervisor;
 mod teller;
 mod trouble;
 pub mod users;

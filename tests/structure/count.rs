@@ -32,7 +32,7 @@ pub const KILL: [&str; 3] =
 /// `start` once the process has no right), in a program without rights (`resolver`), or needs no privilege (`check`,
 /// `check_nut`, `rivals`, `import`, `keygen`, `rules`).
 #[allow(dead_code)]
-pub const UNPRIVILEGED: [&str; 23] = [
+pub const UNPRIVILEGED: [&str; 24] = [
     "src/notifier/begin.rs",
     "src/notifier/check.rs",
     "src/notifier/check_nut.rs",
@@ -54,6 +54,7 @@ pub const UNPRIVILEGED: [&str; 23] = [
     "src/notifier/rules.rs",
     "src/notifier/rivals.rs",
     "src/notifier/run.rs",
+    "src/notifier/supervisor.rs",
     "src/notifier/teller.rs",
     "src/notifier/trouble.rs",
 ];
