@@ -411,16 +411,16 @@ impl Ends {
     fn say_told(&self, tell: Tell) {
         let what = self.teller.describe(tell);
         let (severity, why) = match (tell.word, tell.insist, tell.blind) {
-            (_, true, _) => (ALERT, "still up: init told again"),
-            (_, _, true) => (ALERT, "blind on battery for too long; init told"),
-            (Word::Ok, ..) => (NOTICE, "mains on; init told"),
-            (Word::Fail, ..) => (WARNING, "on battery; init told"),
-            (Word::Low, ..) => (ALERT, "battery low; init told"),
-            (Word::Shutdown, ..) => (ALERT, "shutting down; init told"),
+            (_, true, _) => (ALERT, "still up: init told again:"),
+            (_, _, true) => (ALERT, "blind on battery for too long; init told:"),
+            (Word::Ok, ..) => (NOTICE, "mains on; init told:"),
+            (Word::Fail, ..) => (WARNING, "on battery; init told:"),
+            (Word::Low, ..) => (ALERT, "battery low; init told:"),
+            (Word::Shutdown, ..) => (ALERT, "shutting down; init told:"),
         };
-        say(severity, format_args!("{why}: {what}"));
+        say(severity, format_args!("{why} {what}"));
         if let Some(supervisor) = &self.supervisor {
-            supervisor.status(format_args!("{why}: {what}"));
+            supervisor.status(format_args!("{why} {what}"));
         }
     }
 }
