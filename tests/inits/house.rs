@@ -37,6 +37,21 @@ mount --rbind /dev/pts "$rig/dev/pts"
 mount --move "$rig/dev" /dev
 "#;
 
+/// For inits that read /etc: one of the rig's own. `$parts` is laid over this system's programs and libraries.
+pub(crate) const OWN_ETC: &str = r#"
+mkdir -p "$rig/etc"
+for file in passwd group nsswitch.conf ld.so.cache ld.so.conf ld.so.conf.d alternatives localtime pam.d security; do
+    if [ -e "/etc/$file" ]; then cp -a "/etc/$file" "$rig/etc"; fi
+done
+mount --bind "$rig/etc" /etc
+cp "$rig/upsentry.conf" /etc/upsentry.conf
+for tree in bin sbin lib; do
+    over=
+    for part in "$parts/$tree" "$parts/usr/$tree"; do if [ -d "$part" ]; then over=$over$part:; fi; done
+    if [ -n "$over" ]; then mount -t overlay -o "lowerdir=$over/usr/$tree" over "/usr/$tree"; fi
+done
+"#;
+
 pub(crate) struct House {
     rig: Rig,
     init: u32,

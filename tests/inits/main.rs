@@ -7,4 +7,5 @@ mod common;
 
 mod house;
 mod notify;
+mod runit;
 mod systemd;
