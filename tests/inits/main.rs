@@ -7,5 +7,6 @@ mod common;
 
 mod house;
 mod notify;
+mod openrc;
 mod runit;
 mod systemd;

@@ -26,7 +26,10 @@ fn ours(name: &str) -> String {
 
 fn boot() -> Option<House> {
     let parts = part("runit")?;
-    let boot = format!("parts={}\n{OWN_ETC}\nexec env -i PATH=/usr/sbin:/usr/bin runit\n", parts.display());
+    let boot = format!(
+        "parts={}\n{OWN_ETC}\nexec env -i PATH=/usr/sbin:/usr/bin runit\n",
+        parts.display()
+    );
     let (run, finish, check) =
         (ours("runit/upsentry/run"), ours("runit/upsentry/finish"), ours("runit/upsentry/check"));
     House::boot(
