@@ -56,21 +56,23 @@ fn unit() -> String {
 }
 
 fn boot() -> Option<House> {
+    boot_with(&[])
+}
+
+fn boot_with(more: &[(&str, &str)]) -> Option<House> {
     if !installed() {
         return None;
     }
-    House::boot(
-        "systemd",
-        BOOT,
-        &[
-            ("units/rig.target", TARGET),
-            ("units/poweroff.target", POWEROFF),
-            ("units/umount.target", UMOUNT),
-            ("units/halted.service", HALTED),
-            ("units/upsentry.service", &unit()),
-            HALT,
-        ],
-    )
+    let unit = unit();
+    let files = [
+        ("units/rig.target", TARGET),
+        ("units/poweroff.target", POWEROFF),
+        ("units/umount.target", UMOUNT),
+        ("units/halted.service", HALTED),
+        ("units/upsentry.service", &unit),
+        HALT,
+    ];
+    House::boot("systemd", BOOT, &[files.as_slice(), more].concat())
 }
 
 fn shown(house: &mut House, property: &str) -> String {
@@ -101,6 +103,40 @@ fn the_unit_runs_under_systemd_itself() {
     assert!(house.file("said").ends_with("upsentry: stopped\n"), "{}", house.story());
     assert_eq!(shown(&mut house, "Result"), "success");
     assert_eq!(house.inside("/run/upsentry.pid"), "");
+}
+
+/// Other machines, and a driver of NUT's: refused aloud by the unit, allowed by the files beside it.
+#[test]
+fn network_and_drivers_are_let_in_by_drop_ins() {
+    let key = "k".repeat(32);
+    let nut = "statepath = /run/upsentry-driver\n[dummy]\ndriver = dummy-ups\n";
+    let Some(mut house) = boot_with(&[("key", &key), ("ups.conf", nut)]) else { return };
+    house.says("ready: ", 1);
+    let alone = house.file("upsentry.conf");
+    let drop_in = |house: &mut House, name: &str| {
+        let dir = house.path("units/upsentry.service.d");
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join(name), packaged(&format!("systemd/{name}"))).unwrap();
+        house.must("systemctl daemon-reload; systemctl restart upsentry");
+    };
+    let network = "listen 0.0.0.0\nslave 127.0.0.1\nkey-file /run/rig/key\n";
+    fs::write(house.path("upsentry.conf"), format!("{network}{alone}")).unwrap();
+    house.must("chmod 600 /run/rig/key");
+    let refused = house.run("systemctl restart upsentry");
+    assert_ne!(refused.status, 0, "{}", house.story());
+    house.says("Address family not supported", 1);
+    drop_in(&mut house, "network.conf");
+    house.says("ready: ", 2);
+    let driver = "need 1\nups-conf /run/rig/ups.conf\n";
+    let both = "ups ups\nwatch /run/rig/ups\nups driver\nwatch driver:dummy\n";
+    let both = format!("{}{both}", alone.replace("watch /run/rig/ups\n", driver));
+    fs::write(house.path("upsentry.conf"), both).unwrap();
+    house.must("install -d -g 64003 -m 770 /run/upsentry-driver");
+    let refused = house.run("systemctl restart upsentry");
+    assert_ne!(refused.status, 0, "{}", house.story());
+    drop_in(&mut house, "driver.conf");
+    house.says("ready: ", 3);
+    assert!(house.file("said").ends_with("of 2 UPS on mains\n"), "{}", house.story());
 }
 
 /// As by default under systemd, with the rights that the unit leaves to the command.
