@@ -105,6 +105,44 @@ fn the_unit_runs_under_systemd_itself() {
     assert_eq!(house.inside("/run/upsentry.pid"), "");
 }
 
+/// A daemon that hangs is ended and followed by the next.
+#[test]
+fn the_watchdog_bites() {
+    let Some(mut house) = boot() else { return };
+    house.says("ready: ", 1);
+    let unit = house.path("units/upsentry.service");
+    let text = fs::read_to_string(&unit).unwrap();
+    assert!(text.contains("WatchdogSec=120s"));
+    // Frames of life come each 10 seconds: it is fed in time.
+    fs::write(&unit, text.replace("WatchdogSec=120s", "WatchdogSec=20s")).unwrap();
+    house.must("systemctl daemon-reload; systemctl restart upsentry");
+    house.says("ready: ", 2);
+    std::thread::sleep(Duration::from_secs(22));
+    assert_eq!(shown(&mut house, "NRestarts"), "0", "{}", house.story());
+    house.must("kill -STOP $(cat /run/upsentry.pid)");
+    house.says("ready: ", 3);
+    assert_eq!(shown(&mut house, "NRestarts"), "1", "{}", house.story());
+}
+
+/// The start is over although a device is missing, and the process that waits for it, which is root, ends in order.
+#[test]
+fn an_absent_device_does_not_fail_the_unit() {
+    let Some(mut house) = boot() else { return };
+    house.says("ready: ", 1);
+    let config = house.file("upsentry.conf").replace("watch /run/rig/ups\n", "");
+    let both = "need 1\nups ups\nwatch /run/rig/ups\nups absent\nwatch /dev/ttyUSB-absent\n";
+    let (global, _) = both.split_once("ups ups").unwrap();
+    let both = both.strip_prefix(global).unwrap();
+    fs::write(house.path("upsentry.conf"), format!("{global}{config}{both}")).unwrap();
+    house.must("systemctl restart upsentry");
+    house.says("of 2 UPS on mains", 1);
+    assert_eq!(shown(&mut house, "StatusText"), "waiting for a device or a name");
+    assert_eq!(house.processes("upsentry-wait").len(), 1);
+    house.must("systemctl stop upsentry");
+    assert_eq!(shown(&mut house, "Result"), "success", "{}", house.story());
+    assert!(house.file("said").ends_with("upsentry: stopped\n"), "{}", house.story());
+}
+
 /// Other machines, and a driver of NUT's: refused aloud by the unit, allowed by the files beside it.
 #[test]
 fn network_and_drivers_are_let_in_by_drop_ins() {
