@@ -8,12 +8,13 @@ use std::process::Command;
 const BOOT: &str = "
 mkdir -p /etc/runlevels/sysinit /etc/runlevels/boot /etc/runlevels/default /etc/runlevels/shutdown
 ln -s /etc/init.d/upsentry /etc/runlevels/default/upsentry
-ln -s /etc/init.d/net /etc/runlevels/default/net
+ln -s /etc/init.d/zz-net /etc/runlevels/default/zz-net
 ln -s /etc/init.d/upsentry-kill /etc/runlevels/shutdown/upsentry-kill
 echo 'rc_parallel=NO' >/etc/rc.conf
 exec env -i PATH=/usr/sbin:/usr/bin openrc-init </dev/null >>/run/rig/console 2>&1
 ";
-/// What stands for the machine's own: what the service needs, and the network, which notes when it goes.
+/// What stands for the machine's own: what the service needs, and the network, which notes when it goes; without an
+/// order it would go first.
 const LOCALMOUNT: &str = "#!/sbin/openrc-run\nstart() { :; }\n";
 const NET: &str = "\
 #!/sbin/openrc-run
@@ -36,7 +37,7 @@ fn boot() -> Option<House> {
         &boot,
         &[
             ("etc/init.d/localmount", LOCALMOUNT),
-            ("etc/init.d/net", NET),
+            ("etc/init.d/zz-net", NET),
             ("etc/init.d/upsentry", &packaged("openrc/upsentry")),
             ("etc/init.d/upsentry-kill", &packaged("openrc/upsentry-kill")),
             ("etc/conf.d/upsentry", CONF),
