@@ -3,7 +3,9 @@
 mod idle;
 mod plan;
 
+use std::ffi::CString;
 use std::io::IsTerminal as _;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,9 +18,12 @@ use upsentry::config::{self, Config, Purpose, cables};
 use upsentry::import::Source;
 use upsentry::monitor::{self, Line, power};
 use upsentry::notifier::reader::{self, Problem};
+use upsentry::notifier::scripts::INITTAB;
+use upsentry::notifier::via::Init;
 use upsentry::notifier::{
-    self, Mode, check, import, keygen, kill, kill_wait, past, port, resolver, rivals, rules,
+    self, Mode, before, check, import, keygen, kill, kill_wait, past, port, resolver, rules,
 };
+use upsentry::nut::tls;
 use upsentry::status::check::UNKNOWN;
 use upsentry::status::command;
 use upsentry::sys::confine;
@@ -57,6 +62,7 @@ Options:
   -c FILE       configuration (default /etc/upsentry.conf, else /etc/powstatd.conf)
   -f            stay in the foreground, for init or a supervisor that restarts it
   --log WHERE   stderr or syslog (default: stderr with -f on a terminal, else syslog)
+  --wait        with kill: see there
   --json        history or status as JSON
   --record      with --watch: a line for each change of a value, for rules replay
   --watch       status again at each change, until ^C
@@ -124,7 +130,7 @@ impl Arguments {
     }
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     // Nothing that the caller left open or said may reach the jail or the halt command.
     raw::close_inherited();
     let supervisor = Named::find();
@@ -349,6 +355,11 @@ fn with_config(command: Command, arguments: &Arguments) -> u8 {
         }
         Err(Problem::Unconfigured(message)) => {
             complain(format_args!("{}", message.trim_end()));
+            let powstatd = Path::new("/etc/powstatd.conf");
+            if arguments.file.is_none() && powstatd.exists() {
+                let (own, old) = (path.display(), powstatd.display());
+                complain(format_args!("{own}: remove it, or {old} is not read"));
+            }
             if command == Command::Run && under_init(arguments) {
                 complain(format_args!("upsentry: waiting for {}", path.display()));
                 idle::until_written(&path);
@@ -394,6 +405,9 @@ fn daemon(config: &mut Config, arguments: &Arguments) -> Result<u8, String> {
         // What the configuration says may have changed meanwhile.
         return Ok(0);
     }
+    if config.speaks_tls() && tls::maker().is_none() {
+        return Err(become_tls());
+    }
     let terminal = arguments.foreground && std::io::stderr().is_terminal();
     let mode = Mode {
         foreground: arguments.foreground,
@@ -412,9 +426,29 @@ fn daemon(config: &mut Config, arguments: &Arguments) -> Result<u8, String> {
         }
     }
     if Uid::effective().is_root() {
-        confine::have_nobody(rivals::warn);
+        let init = Init::look(config.initctl.as_deref());
+        let inittab = config::open_plain(Path::new(INITTAB)).map(|(file, _)| file);
+        let keep: Vec<RawFd> = inittab.iter().map(AsRawFd::as_raw_fd).collect();
+        confine::have_nobody(&keep, || before::warn(config, &init, inittab, mode.log_stderr));
     }
     notifier::run(config, mode, plan::enter)
+}
+
+/// Runs the program that has TLS in place of this one, with the same words; returns why it could not. Who could put
+/// another one in its place could replace this one.
+fn become_tls() -> String {
+    let wanted = "a `nut+tls://' server needs";
+    let path = match std::env::current_exe() {
+        Ok(path) => path.with_file_name(tls::PROGRAM),
+        Err(error) => return format!("{wanted} {}: {error}", tls::PROGRAM),
+    };
+    let word = |word: &std::ffi::OsStr| CString::new(word.as_bytes());
+    let words: Result<Vec<CString>, _> = std::env::args_os().map(|one| word(&one)).collect();
+    let (Ok(program), Ok(words)) = (word(path.as_os_str()), words) else {
+        return format!("{wanted} {}, and its name cannot be said", path.display());
+    };
+    let Err(error) = nix::unistd::execv(&program, &words);
+    format!("{wanted} {}, which belongs beside this program: {error}", path.display())
 }
 
 fn test(config: &Config) -> Result<u8, String> {
@@ -437,7 +471,6 @@ fn test(config: &Config) -> Result<u8, String> {
 
 /// What is left to do needs no right.
 fn confine_test(lines: &[Line]) -> Result<(), String> {
-    use std::os::fd::AsRawFd as _;
     if !Uid::effective().is_root() {
         return Ok(());
     }

@@ -3,6 +3,7 @@
 //! what the program that looks names up has found.
 
 use std::fmt::Display;
+use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
@@ -68,12 +69,7 @@ pub(super) fn wait(
 
 /// Waits for one more device, then has the child stop. Ends this process with the child's status when
 /// the child ends, or with it on TERM and INT.
-fn look(
-    config: &Config,
-    opened: &mut Opened,
-    child: Pid,
-    supervisor: Option<&Line>,
-) -> std::io::Result<()> {
+fn look(config: &Config, opened: &mut Opened, child: Pid, to: Option<&Line>) -> io::Result<()> {
     let mask: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGCHLD].into_iter().collect();
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
     let began = now();
@@ -82,7 +78,7 @@ fn look(
     loop {
         let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
         process::wait(&mut fds, Some(LOOK))?;
-        supervisor.map(|line| line.say(supervisor::LIVES));
+        to.map(|line| line.say(supervisor::LIVES));
         while let Some(info) = signals.read_signal()? {
             if i32::try_from(info.ssi_signo) != Ok(Signal::SIGCHLD as i32) {
                 kill(child, Signal::SIGTERM)?;
@@ -138,7 +134,7 @@ impl Opened {
         config: &Config,
         question: &mut Option<Question>,
         loud: Option<Duration>,
-    ) -> std::io::Result<bool> {
+    ) -> io::Result<bool> {
         let missing = self.absent(config).filter(|ups| ups.watch.host().is_some());
         let missing: Vec<&Ups> = missing.collect();
         for ups in &missing {
