@@ -5,6 +5,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod event;
+pub mod guest;
 pub mod init;
 pub mod jail;
 pub mod lists;
@@ -16,6 +17,7 @@ pub mod nut_cert;
 pub mod nut_fake;
 pub mod recorded;
 pub mod sim;
+pub mod whole;
 
 use std::fs::OpenOptions;
 use std::io::Write;
