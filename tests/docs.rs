@@ -367,24 +367,28 @@ fn check_accepts_every_example() {
     }
 }
 
+/// Nothing but comment, and right once the lines are uncommented that stand there for it: with each of the cables, and
+/// with the lines in place of one.
 #[test]
-fn check_accepts_the_packaged_file_as_it_is() {
-    let done = run(&["check", "-c", root("packaging/upsentry.conf").to_str().expect("a path")]);
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    // So it does once each line is uncommented that stands there for its form.
+fn check_accepts_the_packaged_file_uncommented() {
     let text = read("packaging/upsentry.conf");
-    let plain = text.lines().filter(|line| line.starts_with('#') && !line.starts_with("# "));
-    assert!(plain.clone().count() >= 4);
-    let whole: String = plain.map(|line| format!("{}\n", line.trim_start_matches('#'))).collect();
-    let without_model: String = text
-        .lines()
-        .filter(|line| !line.starts_with("model"))
-        .map(|line| format!("{line}\n"))
-        .collect();
-    let file = Scratch::new("packaged");
-    let path = file.file(&format!("{without_model}{whole}"));
-    let done = run(&["check", "-c", path.to_str().expect("a path")]);
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(text.lines().all(|line| line.is_empty() || line.starts_with('#')), "{text}");
+    let plain = text.lines().filter_map(|line| line.strip_prefix('#'));
+    let plain = plain.filter(|line| line.starts_with(|first: char| first.is_ascii_lowercase()));
+    let (models, rest): (Vec<_>, Vec<_>) = plain.partition(|line| line.starts_with("model "));
+    let wired = |line: &&str| {
+        ["fail ", "low ", "init ", "kill ", "sense "].iter().any(|word| line.starts_with(word))
+    };
+    let (lines, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(wired);
+    assert!(models.len() >= 4 && lines.len() == 5 && rest.len() >= 4, "{text}");
+    let scratch = Scratch::new("packaged");
+    let ways = models.iter().map(|model| vec![*model]).chain([lines]);
+    for way in ways {
+        let path = scratch.file(&[rest.as_slice(), &way].concat().join("\n"));
+        let done = run(&["check", "-c", path.to_str().expect("a path")]);
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{way:?}: {said}");
+    }
 }
 
 #[test]
