@@ -1,5 +1,6 @@
 //! The command line, nothing else.
 
+mod idle;
 mod plan;
 
 use std::io::IsTerminal as _;
@@ -16,7 +17,7 @@ use upsentry::import::Source;
 use upsentry::monitor::{self, Line, power};
 use upsentry::notifier::reader::{self, Problem};
 use upsentry::notifier::{
-    self, Mode, check, import, keygen, kill, past, port, resolver, rivals, rules,
+    self, Mode, check, import, keygen, kill, kill_wait, past, port, resolver, rivals, rules,
 };
 use upsentry::status::check::UNKNOWN;
 use upsentry::status::command;
@@ -36,6 +37,8 @@ Commands:
   kill, -k      if on battery: send the UPS the signal that cuts the load (needs root; for the
                 last script of a halt); exit 0 sent, 1 failed, 3 mains is on or no line to drive,
                 4 slaves may still need the power
+  kill --wait   what a kill hook runs: by the cause of the halt and the lines, exit 0 to turn the
+                machine off, 5 to reboot it; else it stays, and sends the signal each 30 seconds
   status        what is watched and since when, what init was told, slaves or masters and their
                 ages; exit 0 shown, 1 the daemon cannot be reached
   history       the outages of the past: when, how long, what init was told, how they ended
@@ -100,7 +103,22 @@ struct Arguments {
     foreground: bool,
     log: Option<bool>,
     json: bool,
+    /// With kill.
+    wait: bool,
     status: command::Flags,
+}
+
+impl Arguments {
+    /// Sets an option without a value; false: there is none of this name.
+    fn set(&mut self, name: &str) -> bool {
+        let flag = match name {
+            "json" => &mut self.json,
+            "wait" => &mut self.wait,
+            name => return self.status.set(name),
+        };
+        *flag = true;
+        true
+    }
 }
 
 fn main() -> ExitCode {
@@ -140,8 +158,12 @@ fn main() -> ExitCode {
 
 /// Sysvinit switches a respawn line off for five minutes if what it starts ends too often.
 fn linger(arguments: &Arguments) -> Duration {
-    let respawned = arguments.foreground && getppid() == Pid::from_raw(1);
-    if respawned { Duration::from_secs(15) } else { Duration::ZERO }
+    if under_init(arguments) { Duration::from_secs(15) } else { Duration::ZERO }
+}
+
+/// Init has started this, and would again.
+fn under_init(arguments: &Arguments) -> bool {
+    arguments.foreground && getppid() == Pid::from_raw(1)
 }
 
 fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
@@ -152,6 +174,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
         foreground: false,
         log: None,
         json: false,
+        wait: false,
         status: command::Flags::default(),
     };
     let mut named = false;
@@ -174,15 +197,11 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
                 });
                 continue;
             }
-            Long("json") => {
-                arguments.json = true;
-                continue;
-            }
             Long("socket") => {
                 arguments.status.socket = Some(parser.value()?.into());
                 continue;
             }
-            Long(name) if arguments.status.set(name) => continue,
+            Long(name) if arguments.set(name) => continue,
             Short('h') | Long("help") => Command::Help,
             Short('V') | Long("version") => Command::Version,
             Short('t') => Command::Test,
@@ -225,6 +244,7 @@ fn agree(arguments: &Arguments) -> Result<(), &'static str> {
         _ if arguments.status.any() => {
             Err("--socket, --watch, --record, --check and --prometheus go with status")
         }
+        _ if arguments.wait && arguments.command != Command::Kill => Err("--wait goes with kill"),
         Command::History => Ok(()),
         _ if arguments.json => Err("--json goes with history and status"),
         _ => Ok(()),
@@ -240,7 +260,9 @@ fn status(arguments: &Arguments) -> u8 {
         Ok(config) => config.status_socket.map(|socket| socket.path).ok_or_else(|| {
             format!("{}: status-socket none: nothing to ask", config.path.display())
         }),
-        Err(Problem::Faulty(error) | Problem::Failed(error)) if arguments.file.is_some() => {
+        Err(Problem::Faulty(error) | Problem::Failed(error) | Problem::Unconfigured(error))
+            if arguments.file.is_some() =>
+        {
             Err(error)
         }
         Err(_) => Ok(PathBuf::from(command::DEFAULT)),
@@ -319,6 +341,15 @@ fn with_config(command: Command, arguments: &Arguments) -> u8 {
             complain(format_args!("{}", message.trim_end()));
             return 2;
         }
+        Err(Problem::Unconfigured(message)) => {
+            complain(format_args!("{}", message.trim_end()));
+            if command == Command::Run && under_init(arguments) {
+                complain(format_args!("upsentry: waiting for {}", path.display()));
+                idle::until_written(&path);
+                return 0;
+            }
+            return 2;
+        }
         Err(Problem::Failed(message)) => {
             complain(format_args!("upsentry: {message}"));
             return 1;
@@ -333,7 +364,7 @@ fn with_config(command: Command, arguments: &Arguments) -> u8 {
         Command::Kill => {
             // Of ups.conf: why a driver may not be found.
             config.warnings.iter().for_each(|warning| complain(format_args!("{warning}")));
-            kill::run(&config)
+            if arguments.wait { kill_wait::run(&config) } else { kill::run(&config) }
         }
         _ => daemon(&mut config, arguments),
     };
@@ -353,6 +384,10 @@ fn checked(config: &Config) -> u8 {
 }
 
 fn daemon(config: &mut Config, arguments: &Arguments) -> Result<u8, String> {
+    if under_init(arguments) && idle::while_stopped(&config.pid_file.with_extension("stop")) {
+        // What the configuration says may have changed meanwhile.
+        return Ok(0);
+    }
     let terminal = arguments.foreground && std::io::stderr().is_terminal();
     let mode = Mode {
         foreground: arguments.foreground,

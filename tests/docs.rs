@@ -15,6 +15,7 @@ use std::process::{Command, Output};
 
 use common::{DAEMON, skip};
 use upsentry::config::{self, Config, Purpose, UserSpec, cables, time};
+use upsentry::ipc::cause::Cause;
 use upsentry::ipc::frame::Kind;
 use upsentry::ipc::legal::{Power, Track};
 use upsentry::ipc::parting::Slaves;
@@ -219,6 +220,7 @@ fn the_manual_has_the_defaults_of_the_parser() {
         ("pid-file", path(&config.pid_file)),
         ("history-file", path(&config.history_file)),
         ("kill-hold", time(config.kill_hold)),
+        ("kill-wait", time(config.kill_wait)),
         ("status-socket", config.status_socket.map_or_else(String::new, |one| path(&one.path))),
         ("port", config.port.to_string()),
         ("poll", time(ups.nut.poll)),
@@ -299,7 +301,7 @@ fn statuses(name: &str) -> BTreeSet<String> {
 
 #[test]
 fn exit_statuses_are_as_documented() {
-    assert_eq!(statuses("EXIT STATUS"), set(["0", "1", "2", "3", "4"]));
+    assert_eq!(statuses("EXIT STATUS"), set(["0", "1", "2", "3", "4", "5"]));
     assert_eq!(statuses("CUTTING THE LOAD"), set(["0", "1", "2", "3", "4"]));
     let help = String::from_utf8(run(&["--help"]).stdout).expect("text");
     for words in ["exit 0 sent, 1 failed, 3 mains is on", "Exit: 2 usage or configuration; 1 a"] {
@@ -941,6 +943,7 @@ fn state_example() -> Option<String> {
         at: 1_793_246_400,
         seen: &seen,
         slaves: Some(Slaves::Waiting),
+        cause: Some((Cause::Outage, std::time::Duration::from_secs(7321))),
     };
     file.begin(entry).expect("it is written");
     let text = fs::read_to_string(&path).expect("it is text");

@@ -143,6 +143,7 @@ fn machine(path: &Path, file: &File) -> Config {
         history_file: path_of("history-file")
             .unwrap_or_else(|| PathBuf::from("/var/lib/upsentry/history")),
         kill_hold: time("kill-hold").unwrap_or(Duration::from_secs(10)),
+        kill_wait: time("kill-wait").unwrap_or(Duration::from_secs(180)),
         slaves: network::slaves(machine),
         listen: network::listen(machine),
         port: value!(machine, "port", Value::Number)

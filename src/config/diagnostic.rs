@@ -91,17 +91,28 @@ impl Diagnostic {
 
 /// Why there is no configuration: text for stderr, without a newline at its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure(String);
+pub struct Failure {
+    text: String,
+    /// There is nothing in the file but comments.
+    pub nothing: bool,
+}
 
 impl Failure {
     /// `reason` follows the path and a colon at once, so that it may begin with a line and a column.
     pub(super) fn unreadable(path: &Path, reason: &str) -> Self {
-        Self(format!("{}:{reason}\n1 error; nothing was started", path.display()))
+        Self::said(&format!("{}:{reason}", path.display()))
+    }
+
+    /// A file with nothing in it but comments.
+    #[must_use]
+    pub fn nothing(path: &Path) -> Self {
+        let why = "1:1: nothing to watch; write a line like `watch ttyS0'";
+        Self { nothing: true, ..Self::unreadable(path, why) }
     }
 
     /// One error that was rendered before.
     pub(super) fn said(error: &str) -> Self {
-        Self(format!("{error}\n1 error; nothing was started"))
+        Self::of(format!("{error}\n1 error; nothing was started"))
     }
 
     pub(super) fn faulty(path: &Path, text: &str, all: &[Diagnostic]) -> Self {
@@ -111,13 +122,17 @@ impl Failure {
         let plural = if errors == 1 { "" } else { "s" };
         let first = if all.len() > MOST_SHOWN { " (the first are shown)" } else { "" };
         shown.push(format!("{errors} error{plural}{first}; nothing was started"));
-        Self(shown.join("\n"))
+        Self::of(shown.join("\n"))
+    }
+
+    fn of(text: String) -> Self {
+        Self { text, nothing: false }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 

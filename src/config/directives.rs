@@ -37,8 +37,6 @@ pub(super) enum Kind {
     Pin,
     /// The rest of the line is a rule.
     Rule,
-    /// Known, but not in this version.
-    Later,
 }
 
 const S: u64 = 1000;
@@ -105,6 +103,7 @@ const DIRECTIVES: &[Directive] = &[
     machine("pid-file", Kind::Path, "pid-file /run/upsentry.pid"),
     machine("history-file", Kind::Path, "history-file /var/lib/upsentry/history"),
     machine("kill-hold", Kind::Time(0, 600 * S), "kill-hold 10s"),
+    machine("kill-wait", Kind::Time(0, H), "kill-wait 3m"),
     machine("slave", Kind::Slave, "slave host.example"),
     machine("listen", Kind::Address, "listen 192.0.2.1"),
     machine("port", Kind::Number(1, 65535), "port 4386"),
@@ -117,7 +116,6 @@ const DIRECTIVES: &[Directive] = &[
     machine("notify", Kind::Occasions, "notify fail ok low shutdown"),
     machine("notify-command", Kind::Command, "notify-command /etc/upsentry/notify"),
     machine("notify-user", Kind::User, "notify-user _upsentryn"),
-    machine("kill-wait", Kind::Later, ""),
     machine("rule", Kind::Rule, "rule charge: if battery.charge < 20 then shutdown"),
     machine("rules", Kind::Path, "rules /etc/upsentry.rules"),
 ];

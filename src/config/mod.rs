@@ -73,6 +73,10 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<Config, Failure> {
 /// As [`load`].
 pub fn load_open(path: &Path, file: File, mode: u32, purpose: Purpose) -> Result<Config, Failure> {
     let text = read(file, LARGEST).map_err(|reason| Failure::unreadable(path, &reason))?;
+    let blank = |line: &str| line.trim_start().is_empty() || line.trim_start().starts_with('#');
+    if text.lines().all(blank) {
+        return Err(Failure::nothing(path));
+    }
     read_with(path, &text, purpose, mode, Some(Key::from_password))
         .map_err(|all| Failure::faulty(path, &text, &all))
 }

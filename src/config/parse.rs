@@ -101,10 +101,6 @@ impl File {
         };
         let line = Line { directive, word, arguments };
         match directive.kind {
-            Kind::Later => {
-                let message = format!("`{}' is not yet in this version", directive.name);
-                Err(word.error(message))
-            }
             Kind::Rule => Err(word.error("`rule' stands without quotes")),
             Kind::Ups => self.begin(word, line.one()),
             _ => self.directive(line),

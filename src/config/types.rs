@@ -278,6 +278,9 @@ pub struct Config {
     pub history_file: PathBuf,
     /// How long `-k` holds the kill signal. Default 10 s.
     pub kill_hold: Duration,
+    /// How long the last act of a halt waits for the power to go where it can read nothing, beside
+    /// [`Config::slave_wait`]. Default 3 min.
+    pub kill_wait: Duration,
     /// As a master: the hosts that are told, and without a key the only ones that are answered.
     pub slaves: Vec<SlaveHost>,
     /// As a master: the addresses that are served; none: all. As a slave: the groups that it joins.

@@ -152,7 +152,7 @@ impl<'a> Line<'a> {
             },
             Kind::Flag => self.flag()?,
             Kind::Pin => Value::Pin(fingerprint(self.one()?)?),
-            Kind::Ups | Kind::Rule | Kind::Later => Value::Void,
+            Kind::Ups | Kind::Rule => Value::Void,
         };
         Ok(vec![(self.word.span, value)])
     }

@@ -3,6 +3,7 @@
 
 use core::time::Duration;
 
+use crate::ipc::cause::{Cause, Caused};
 use crate::ipc::fold::fold;
 use crate::ipc::frame::Kind;
 use crate::ipc::guard::Event;
@@ -123,6 +124,7 @@ pub struct Judge {
     told_at: Option<Duration>,
     shutdown: bool,
     insist_at: Option<Duration>,
+    cause: Option<Caused>,
 }
 
 impl Judge {
@@ -135,12 +137,23 @@ impl Judge {
             told_at: None,
             shutdown: false,
             insist_at: None,
+            cause: None,
         }
     }
 
     /// A shutdown was decided before, and init may or may not have been told.
     pub fn shut_down(&mut self) {
         self.shutdown = true;
+    }
+
+    /// What a daemon before this one knew of [`Judge::cause`].
+    pub fn recall(&mut self, cause: Option<Caused>) {
+        self.cause = cause;
+    }
+
+    /// What last had init told to go down, in this boot, and when it was told so or that mains is back.
+    pub fn cause(&self) -> Option<Caused> {
+        self.cause
     }
 
     /// An event that the guard let pass.
@@ -193,6 +206,12 @@ impl Judge {
     pub fn told(&mut self, now: Duration, tell: Tell) {
         self.told_at = Some(now);
         if !tell.insist {
+            self.cause = match (tell.word, self.cause) {
+                (Word::Low, _) => Some((Cause::Outage, now)),
+                (Word::Shutdown, _) => Some((self.shuts_down_for(tell), now)),
+                (Word::Ok, Some((cause, _))) => Some((cause, now)),
+                (Word::Ok | Word::Fail, cause) => cause,
+            };
             self.told = match tell.word {
                 Word::Ok => Told::Ok,
                 Word::Fail => Told::Fail,
@@ -206,6 +225,11 @@ impl Judge {
             Word::Shutdown => self.settings.shutdown_is_told,
         };
         self.insist_at = urgent.then(|| now.saturating_add(self.settings.insist));
+    }
+
+    fn shuts_down_for(&self, tell: Tell) -> Cause {
+        let battery = self.feeds.iter().any(|feed| feed.seen() != Power::Mains);
+        if tell.blind || battery { Cause::Outage } else { Cause::Rule }
     }
 
     /// When [`Judge::due`] may change its answer without a new event.

@@ -228,6 +228,7 @@ impl<'a> Run<'a> {
                 told_at: self.judge.told_at,
                 shutdown: self.judge.shutdown,
                 insist_at: self.judge.insist_at,
+                cause: self.judge.cause,
             },
             tracks: self.tracks.clone(),
             log: self.log.clone(),
@@ -1001,4 +1002,29 @@ fn a_shutdown_decided_before_is_told_again_and_is_the_last_word() {
         judge.event(ms(1000), Event { kind: Kind::Ok, ups: 0 });
         assert_eq!(judge.due(ms(100_000)), None);
     }
+}
+
+/// A machine that a rule shut down is turned off at the end of its halt, one that an outage did comes back.
+#[test]
+fn the_cause_of_a_shutdown_is_the_battery_or_a_rule() {
+    let cause = |kinds: &[Kind]| {
+        let mut judge = world(&[None], 1, Told::Ok).judge();
+        for (second, kind) in (1..).zip(kinds) {
+            judge.event(ms(1000 * second), Event { kind: *kind, ups: 0 });
+            while let Some(tell) = judge.due(ms(1000 * second)) {
+                judge.told(ms(1000 * second), tell);
+            }
+        }
+        judge.cause()
+    };
+    assert_eq!(cause(&[Kind::Ok]), None);
+    assert_eq!(cause(&[Kind::Fail, Kind::Ok]), None);
+    assert_eq!(cause(&[Kind::Ok, Kind::Shutdown]), Some((Cause::Rule, ms(2000))));
+    assert_eq!(cause(&[Kind::Fail, Kind::Shutdown]), Some((Cause::Outage, ms(2000))));
+    assert_eq!(cause(&[Kind::Fail, Kind::Low]), Some((Cause::Outage, ms(2000))));
+    // Since when the mains is back counts.
+    assert_eq!(cause(&[Kind::Low, Kind::Ok]), Some((Cause::Outage, ms(2000))));
+    assert_eq!(cause(&[Kind::Low, Kind::Ok, Kind::Fail]), Some((Cause::Outage, ms(2000))));
+    let over = [Kind::Low, Kind::Ok, Kind::Shutdown];
+    assert_eq!(cause(&over), Some((Cause::Rule, ms(3000))));
 }

@@ -3,11 +3,13 @@
 //!
 //! Times are a [`std::time::Duration`] on one monotonic clock that the caller reads.
 
+pub mod cause;
 pub mod fold;
 pub mod frame;
 pub mod guard;
 pub mod judge;
 pub mod keeper;
+pub mod last_act;
 pub mod legal;
 pub mod orders;
 pub mod page;

@@ -3,6 +3,7 @@
 
 use core::fmt::Write as _;
 
+use crate::ipc::cause::{Cause, Caused};
 use crate::ipc::legal::Power;
 use crate::ipc::parting::Slaves;
 use crate::ipc::told::{Told, Word};
@@ -30,17 +31,29 @@ pub struct Record {
     pub told: Told,
     /// A shutdown was decided, perhaps not told.
     pub shutdown: bool,
+    /// Its first line, for scripts.
+    pub word: Word,
     /// Per UPS name, what was last seen of it.
     pub seen: Vec<(String, Power)>,
     /// Nothing was written in this boot before.
     pub fresh: bool,
     /// On a master: what became of its slaves.
     pub slaves: Option<Slaves>,
+    /// What last had init told to go down.
+    pub cause: Option<Caused>,
 }
 
 impl Default for Record {
     fn default() -> Record {
-        Record { told: Told::Ok, shutdown: false, seen: Vec::new(), fresh: true, slaves: None }
+        Record {
+            told: Told::Ok,
+            shutdown: false,
+            word: Word::Ok,
+            seen: Vec::new(),
+            fresh: true,
+            slaves: None,
+            cause: None,
+        }
     }
 }
 
@@ -66,6 +79,8 @@ pub struct Entry<'a> {
     pub seen: &'a [(&'a str, Option<Power>, bool)],
     /// On a master: what became of its slaves.
     pub slaves: Option<Slaves>,
+    /// What last had init told to go down.
+    pub cause: Option<Caused>,
 }
 
 impl Entry<'_> {
@@ -89,6 +104,9 @@ impl Entry<'_> {
         }
         if let Some(slaves) = self.slaves {
             let _ = writeln!(text, "slaves {}", slaves.word());
+        }
+        if let Some((cause, at)) = self.cause {
+            let _ = writeln!(text, "cause {} {}", cause.word(), at.as_secs());
         }
         text.push_str("end\n");
         text
@@ -134,15 +152,17 @@ impl Record {
             let power = powers.into_iter().find(|power| letter == power.letter().to_string())?;
             Some((name.to_owned(), power))
         });
-        let shutdown = text.lines().next() == Some(Word::Shutdown.text());
+        let word = text.lines().next().and_then(Word::from_text).ok_or(Unusable::Foreign)?;
         let slaves = [Slaves::Waiting, Slaves::Served, Slaves::Missing];
         let slaves = slaves.into_iter().find(|all| Some(all.word()) == field(text, "slaves"));
         Ok(Record {
             told: told.ok_or(foreign)?,
-            shutdown,
+            shutdown: word == Word::Shutdown,
+            word,
             seen: seen.collect(),
             fresh: false,
             slaves,
+            cause: field(text, "cause").and_then(Cause::read),
         })
     }
 

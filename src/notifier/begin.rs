@@ -147,6 +147,7 @@ pub fn judge(config: &Config, record: &Record, actions: Actions, time: Duration)
         say(NOTICE, format_args!("init was told {:?} before this start", record.told));
     }
     let mut judge = Judge::new(settings, feeds, record.told);
+    judge.recall(record.cause);
     if record.shutdown {
         judge.shut_down();
     }

@@ -33,11 +33,9 @@ const NOT_SERVED: u8 = 4;
 /// to drive; 4: to none, because the daemon has not seen all slaves go.
 ///
 /// # Errors
-/// A port could not be used.
+/// A port could not be used, or this is not root.
 pub fn run(config: &Config) -> Result<u8, String> {
-    if !nix::unistd::Uid::effective().is_root() {
-        return Err("kill must be run by root".to_owned());
-    }
+    must_be_root()?;
     let mut failed = Vec::new();
     let mut status = NOT_SENT;
     let record = of_this_boot(&config.state_file);
@@ -49,6 +47,13 @@ pub fn run(config: &Config) -> Result<u8, String> {
         }
     }
     if failed.is_empty() { Ok(status) } else { Err(failed.join("\nupsentry: ")) }
+}
+
+/// # Errors
+/// This is not root.
+pub(super) fn must_be_root() -> Result<(), String> {
+    let root = nix::unistd::Uid::effective().is_root();
+    root.then_some(()).ok_or_else(|| "kill must be run by root".to_owned())
 }
 
 /// Why slaves may still be up; `None`: the daemon saw them go in this boot, or there are none.
@@ -65,7 +70,7 @@ fn unserved(config: &Config, record: Option<&Record>) -> Option<&'static str> {
 }
 
 /// What a daemon of this boot has left in its state file; needs nothing but to read it.
-fn of_this_boot(path: &Path) -> Option<Record> {
+pub(super) fn of_this_boot(path: &Path) -> Option<Record> {
     let file = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW).open(path).ok()?;
     let mut text = String::new();
     file.take(state::LARGEST).read_to_string(&mut text).ok()?;
@@ -73,63 +78,92 @@ fn of_this_boot(path: &Path) -> Option<Record> {
 }
 
 fn one(config: &Config, ups: &Ups, record: Option<&Record>) -> Result<u8, String> {
-    let say = |what: Arguments<'_>| show(format_args!("upsentry -k: {}: {what}", ups.name));
-    let fault = |error: &dyn Display| format!("-k: {}: {}: {error}", ups.name, ups.watch);
     let nothing = ups.kill.is_none() && ups.kill_command.is_empty();
     let why = match ups.watch {
         Watch::Master(_) => "another machine drives it",
         Watch::Driver(_) if nothing => {
-            return Err(fault(&"its driver's program was not found; write a `kill-command'"));
+            return Err(fault(ups, &"its driver's program was not found; write a `kill-command'"));
         }
         Watch::Line(_) if nothing => "no line to drive (no kill given)",
         _ if nothing => "no kill-command given",
         _ => "",
     };
     if !why.is_empty() {
-        say(format_args!("not sent: {why}"));
+        say(ups, format_args!("not sent: {why}"));
         return Ok(NOT_SENT);
     }
-    let (tty, status, shown) = match &ups.watch {
-        Watch::Line(path) => read(path, ups).map_err(|error| fault(&error))?,
-        _ => (None, recorded(ups, record), "the daemon's last word".to_owned()),
+    cut(config, look(ups, record)?, record)
+}
+
+/// What a UPS says at the end of a halt.
+#[derive(Debug)]
+pub(super) struct Seen<'a> {
+    pub(super) ups: &'a Ups,
+    /// The port, with the lines at their `init` levels; `None`: a daemon's last word, it has no lines.
+    pub(super) tty: Option<OwnedFd>,
+    pub(super) status: Status,
+    shown: String,
+}
+
+/// Reads its lines, or what a daemon has recorded.
+///
+/// # Errors
+/// The port could not be used.
+pub(super) fn look<'a>(ups: &'a Ups, record: Option<&Record>) -> Result<Seen<'a>, String> {
+    let Watch::Line(path) = &ups.watch else {
+        let shown = "the daemon's last word".to_owned();
+        return Ok(Seen { ups, tty: None, status: recorded(ups, record), shown });
     };
+    let tty = port::seize(path, ups.init).map_err(|error| fault(ups, &error))?;
+    let lines = settle(&tty, ups.settle).map_err(|error| fault(ups, &error))?;
+    let [cts, dsr, dcd, rng] = [lines.cts(), lines.dsr(), lines.dcd(), lines.rng()].map(u8::from);
+    let shown = format!("CTS {cts} DSR {dsr} DCD {dcd} RNG {rng}");
+    let status = Wiring::new(ups).status(Some(lines.inputs()));
+    Ok(Seen { ups, tty: Some(tty), status, shown })
+}
+
+/// Has its load cut if it is on battery, and no slave needs that any more.
+///
+/// # Errors
+/// It could not be sent.
+pub(super) fn cut(config: &Config, seen: Seen<'_>, record: Option<&Record>) -> Result<u8, String> {
+    let Seen { ups, tty, status, shown } = seen;
     let word = match status {
         Status::Low => "LOW",
         Status::Battery => "FAIL",
         _ => {
-            say(format_args!("{shown}: not sent: mains is on, or the cable is not there"));
+            say(ups, format_args!("{shown}: not sent: mains is on, or the cable is not there"));
             return Ok(NOT_SENT);
         }
     };
     if let Some(why) = unserved(config, record) {
-        say(format_args!("{shown} = {word}: not sent: {why}"));
+        say(ups, format_args!("{shown} = {word}: not sent: {why}"));
         return Ok(NOT_SERVED);
     }
     match (tty, ups.kill) {
         (Some(tty), Some(kill)) => {
             let hold = config.kill_hold;
-            say(format_args!("{shown} = {word}: {}, held {hold:?}", kill.upper()));
-            send(tty, kill, hold).map_err(|error| fault(&error))?;
+            say(ups, format_args!("{shown} = {word}: {}, held {hold:?}", kill.upper()));
+            send(tty, kill, hold).map_err(|error| fault(ups, &error))?;
         }
         _ => {
-            say(format_args!("{shown} = {word}: runs {}", ups.kill_command.join(" ")));
-            kill_command::run(&ups.kill_command).map_err(|error| fault(&error))?;
+            say(ups, format_args!("{shown} = {word}: runs {}", ups.kill_command.join(" ")));
+            kill_command::run(&ups.kill_command).map_err(|error| fault(ups, &error))?;
         }
     }
     Ok(SENT)
 }
 
-/// The port, what its lines say, and they in words.
-fn read(path: &Path, ups: &Ups) -> Result<(Option<OwnedFd>, Status, String), String> {
-    let tty = port::seize(path, ups.init).map_err(|error| error.to_string())?;
-    let lines = settle(&tty, ups.settle).map_err(|error| error.to_string())?;
-    let [cts, dsr, dcd, rng] = [lines.cts(), lines.dsr(), lines.dcd(), lines.rng()].map(u8::from);
-    let shown = format!("CTS {cts} DSR {dsr} DCD {dcd} RNG {rng}");
-    Ok((Some(tty), Wiring::new(ups).status(Some(lines.inputs())), shown))
+fn say(ups: &Ups, what: Arguments<'_>) {
+    show(format_args!("upsentry -k: {}: {what}", ups.name));
+}
+
+fn fault(ups: &Ups, error: &dyn Display) -> String {
+    format!("-k: {}: {}: {error}", ups.name, ups.watch)
 }
 
 /// What was last seen of a UPS that has no lines.
-fn recorded(ups: &Ups, record: Option<&Record>) -> Status {
+pub(super) fn recorded(ups: &Ups, record: Option<&Record>) -> Status {
     match record.and_then(|record| record.last(&ups.name)) {
         Some(Power::Low) => Status::Low,
         Some(Power::Battery) => Status::Battery,

@@ -16,6 +16,7 @@ pub mod import;
 pub mod keygen;
 pub mod kill;
 mod kill_command;
+pub mod kill_wait;
 mod link;
 pub mod logging;
 mod names;

@@ -369,7 +369,14 @@ impl Ends {
         let feeds = judge.feeds().iter().zip(&self.names);
         let seen = feeds.map(|(feed, name)| (name.as_str(), feed.last, feed.blind_since.is_some()));
         let seen: Vec<_> = seen.collect();
-        write(Entry { now: word, told: judge.last_told(), at, seen: &seen, slaves: self.slaves })
+        write(Entry {
+            now: word,
+            told: judge.last_told(),
+            at,
+            seen: &seen,
+            slaves: self.slaves,
+            cause: judge.cause(),
+        })
     }
 
     fn say_told(&self, tell: Tell) {

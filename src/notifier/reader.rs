@@ -32,6 +32,8 @@ const FAULTY: i32 = 2;
 pub enum Problem {
     /// The file has errors: all of them, ready to be shown.
     Faulty(String),
+    /// There is no file, or nothing in it; the same, for a file where something is needed.
+    Unconfigured(String),
     /// The child could not be confined, or died.
     Failed(String),
 }
@@ -44,9 +46,15 @@ pub enum Problem {
 pub fn load(path: &Path, purpose: Purpose) -> Result<Config, Problem> {
     let faulty = |failure: config::Failure| format!("{failure}\n");
     raw::one_arena();
-    let (file, mode) = config::open(path).map_err(|error| Problem::Faulty(faulty(error)))?;
-    let read = |file| config::load_open(path, file, mode, purpose).map_err(faulty);
-    let mut config: Config = apart(path, file, read)?;
+    let unread = if path.exists() { Problem::Faulty } else { Problem::Unconfigured };
+    let (file, mode) = config::open(path).map_err(|error| unread(faulty(error)))?;
+    let read = |file| match config::load_open(path, file, mode, purpose) {
+        Err(failure) if failure.nothing => Ok(None),
+        read => read.map(Some).map_err(faulty),
+    };
+    let config: Option<Config> = apart(path, file, read)?;
+    let nothing = || Problem::Unconfigured(faulty(config::Failure::nothing(path)));
+    let mut config = config.ok_or_else(nothing)?;
     if let Some(path) = config.rules_file.clone() {
         let (file, mode) = config::open(&path).map_err(|error| Problem::Faulty(faulty(error)))?;
         (config.rules, config.warnings) = apart(&path, file, |file| config.read_rules(file, mode))?;

@@ -52,7 +52,7 @@ pub fn run(words: &[PathBuf], named: Option<&Path>) -> Result<Done, String> {
     if let Some(path) = named {
         match reader::load(&config::find(Some(path)), Purpose::Test) {
             Ok(config) => ups.extend(config.ups.into_iter().map(|ups| ups.name)),
-            Err(Problem::Faulty(why)) => {
+            Err(Problem::Faulty(why) | Problem::Unconfigured(why)) => {
                 return Ok(Done {
                     remarks: vec![why.trim_end().to_owned()],
                     status: 2,

@@ -196,30 +196,13 @@ fn child(
     raw::exit(1)
 }
 
-/// Leaves the hand uid 0 and nothing else that it can do without: a hand that only signals loses every
-/// capability for good; one that runs the halt command gets them back at exec, and not before.
+/// A hand that only signals has a list of system calls, too; one that runs the halt command would leave that to it.
 fn confine_hand(hand: &Hand, null: &OwnedFd) -> Result<(), String> {
-    nix::unistd::dup2_stdin(null).map_err(at("stdin"))?;
-    nix::unistd::dup2_stdout(null).map_err(at("stdout"))?;
-    let stderr = null.try_clone().map_err(|error| format!("stderr: {error}"))?;
-    let keep = [0, 1, 2, stderr.as_raw_fd()].into_iter().chain(hand.keep());
-    let keep: Vec<RawFd> = keep.collect();
-    raw::close_all_but(&keep).map_err(at("close_range"))?;
-    nix::unistd::chdir("/").map_err(at("chdir"))?;
-    nix::unistd::setgroups(&[]).map_err(at("setgroups"))?;
-    nix::sys::prctl::set_dumpable(false).map_err(at("not dumpable"))?;
-    if let (Some((directory, _)), None) = (&hand.powerstatus, &hand.halt) {
-        confine::drop_bounding()?;
-        confine::drop_held()?;
-        confine::replace_files_in(directory.as_fd())?;
-        nix::sys::prctl::set_no_new_privs().map_err(at("no_new_privs"))?;
-        nix::unistd::dup2_stderr(&stderr).map_err(at("stderr"))?;
-        drop(stderr);
-        let allowed = filter::hand(hand.link.as_raw_fd(), directory.as_raw_fd());
-        return seccomp::install(&allowed.compile()?);
-    }
-    confine::drop_held()?;
-    nix::unistd::dup2_stderr(&stderr).map_err(at("stderr"))
+    let replaces = hand.powerstatus.as_ref().filter(|_| hand.halt.is_none());
+    let replaces = replaces.map(|(directory, _)| directory.as_fd());
+    confine::to_hand(null, hand.keep(), replaces)?;
+    let Some(directory) = replaces else { return Ok(()) };
+    seccomp::install(&filter::hand(hand.link.as_raw_fd(), directory.as_raw_fd()).compile()?)
 }
 
 /// Forks the warden; gives the parent's ends of its socket, of the two pipes, and of the page.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::ipc::cause::Cause;
 use crate::ipc::legal::Power;
 use crate::ipc::record::Entry;
 use crate::ipc::told::{Told, Word};
@@ -15,7 +16,15 @@ fn what_is_written_is_read_back_in_one_length_and_locks_others_out() {
     let (state, record) = StateFile::open(&path, 2).unwrap();
     assert_eq!(record.unwrap(), Record::default());
     let seen = [("a", Some(Power::Low), false), ("b", None, true)];
-    let entry = |now, told| Entry { now, told, at: 12, seen: &seen, slaves: None };
+    let ms = core::time::Duration::from_millis(7000);
+    let entry = |now, told| Entry {
+        now,
+        told,
+        at: 12,
+        seen: &seen,
+        slaves: None,
+        cause: Some((Cause::Rule, ms)),
+    };
     state.begin(entry(Word::Ok, Told::Ok)).unwrap();
     let length = std::fs::metadata(&path).unwrap().len();
     state.write(entry(Word::Shutdown, Told::Final)).unwrap();
@@ -31,9 +40,11 @@ fn what_is_written_is_read_back_in_one_length_and_locks_others_out() {
         Record {
             told: Told::Final,
             shutdown: true,
+            word: Word::Shutdown,
             seen: vec![("a".to_owned(), Power::Low)],
             fresh: false,
-            slaves: None
+            slaves: None,
+            cause: Some((Cause::Rule, ms)),
         }
     );
     std::fs::remove_file(&path).unwrap();

@@ -46,5 +46,5 @@ fn ask<T: Serialize + DeserializeOwned>(
     let file = File::open(path).map_err(|error| format!("{path}: {error}"))?;
     let path = Path::new(path);
     let found = apart(path, file, |file| find(&text(path, file)?));
-    found.map_err(|(Problem::Faulty(why) | Problem::Failed(why))| why)
+    found.map_err(|(Problem::Faulty(why) | Problem::Unconfigured(why) | Problem::Failed(why))| why)
 }

@@ -2,7 +2,7 @@
 //!
 //! Everything here is per thread, so it runs while the process has one.
 
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 
 use caps::{CapSet, CapsHashSet};
@@ -115,6 +115,37 @@ pub fn to_run_programs(keep: &[RawFd], uid: Uid, gid: Gid) -> Result<(), String>
 
 /// So many processes may a user have who runs programs for us.
 const PROCESSES: u64 = 64;
+
+/// Leaves a process uid 0 and nothing else that it can do without. `replaces`: it replaces files in this directory
+/// and signals, and loses every capability for good; else it runs a program as root, and gets them back at exec, not
+/// before. `null` becomes its standard streams.
+///
+/// # Errors
+/// As [`confine`].
+pub fn to_hand(
+    null: &OwnedFd,
+    keep: impl Iterator<Item = RawFd>,
+    replaces: Option<BorrowedFd<'_>>,
+) -> Result<(), String> {
+    unistd::dup2_stdin(null).map_err(at("stdin"))?;
+    unistd::dup2_stdout(null).map_err(at("stdout"))?;
+    let stderr = null.try_clone().map_err(|error| format!("stderr: {error}"))?;
+    let keep: Vec<RawFd> = [0, 1, 2, stderr.as_raw_fd()].into_iter().chain(keep).collect();
+    raw::close_all_but(&keep).map_err(at("close_range"))?;
+    unistd::chdir("/").map_err(at("chdir"))?;
+    unistd::setgroups(&[]).map_err(at("setgroups"))?;
+    prctl::set_dumpable(false).map_err(at("not dumpable"))?;
+    if let Some(directory) = replaces {
+        drop_bounding()?;
+        drop_held()?;
+        replace_files_in(directory)?;
+        prctl::set_no_new_privs().map_err(at("no_new_privs"))?;
+    } else {
+        drop_held()?;
+    }
+    // Last, so that what fails before it can be said.
+    unistd::dup2_stderr(&stderr).map_err(at("stderr"))
+}
 
 /// Keeps the program that is about to be run from signalling the process that runs it, as far as this kernel can.
 ///

@@ -189,7 +189,7 @@ fn run_driver_after(
     let conf = crate::rig::write(&setup, &ups);
     let (now, told) = (Word::Low, Told::Low);
     let seen = [("other", Some(Power::Low), false), ("ups", last, true)];
-    let entry = Entry { now, told, at: 0, seen: &seen, slaves: None };
+    let entry = Entry { now, told, at: 0, seen: &seen, slaves: None, cause: None };
     setup.write("state", &entry.text(boot, 1));
     let mut rig = setup.start(DAEMON, &["-c", conf.to_str().unwrap(), "-k"]);
     let code = rig.wait_exit(Duration::from_secs(40));

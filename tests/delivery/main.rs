@@ -11,6 +11,7 @@ mod delays;
 mod flapping;
 mod history;
 mod kill;
+mod kill_wait;
 mod log;
 mod ports;
 mod restart;

@@ -125,7 +125,14 @@ impl Outside for Hands<'_> {
         let feeds = judge.feeds().iter().zip(&self.world.set.names);
         let seen = feeds.map(|(feed, name)| (name.as_str(), feed.last, feed.blind_since.is_some()));
         let seen: Vec<_> = seen.collect();
-        let entry = Entry { now: word, told: judge.last_told(), at: 0, seen: &seen, slaves: None };
+        let entry = Entry {
+            now: word,
+            told: judge.last_told(),
+            at: 0,
+            seen: &seen,
+            slaves: None,
+            cause: judge.cause(),
+        };
         let text = entry.text(&boot(true), 1);
         self.world.law.recorded(&text);
         self.world.file = File { text, ours: true };

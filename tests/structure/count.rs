@@ -23,8 +23,9 @@ pub const PRIVILEGED: [&str; 14] = [
     "src/notifier/via.rs",
 ];
 
-/// What runs as root in `-k`, with the port of the above.
-pub const KILL: [&str; 2] = ["src/notifier/kill.rs", "src/notifier/kill_command.rs"];
+/// What runs as root in `-k`, with the port of the above; the last in `-k --wait` only.
+pub const KILL: [&str; 3] =
+    ["src/notifier/kill.rs", "src/notifier/kill_command.rs", "src/notifier/kill_wait.rs"];
 
 /// What of `src/notifier` runs only after the drop (`filter`: the lists of system calls, made when all else is
 /// given up; `notify`, `run`: called by

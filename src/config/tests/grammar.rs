@@ -129,7 +129,6 @@ fn one_wrong_line() {
         ("wtach x", "1: no such directive `wtach' (did you mean `watch'?)"),
         ("Fail cts 0", "1: no such directive `Fail' (did you mean `fail'?)"),
         ("frobnicate", "1: no such directive `frobnicate'"),
-        ("kill-wait x", "1: `kill-wait' is not yet in this version"),
         ("low  cds 0", "6: no such line `cds'; inputs are cts dsr dcd rng (did you mean `dcd'?)"),
         ("low xyzzy 0", "5: no such line `xyzzy'; inputs are cts dsr dcd rng"),
         ("low dtr 0", "5: `dtr' is an output; inputs are cts dsr dcd rng"),
@@ -266,11 +265,6 @@ fn notify_directives() {
         assert_eq!(said.len(), 1, "{said:?}");
         assert!(said[0].contains(&format!("`notify-user' and `{name}' must differ")), "{said:?}");
     }
-}
-
-#[test]
-fn every_directive_of_a_later_version_is_known() {
-    assert_eq!(error_of("kill-wait"), "1: `kill-wait' is not yet in this version");
 }
 
 #[test]

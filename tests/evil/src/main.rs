@@ -40,7 +40,7 @@ fn run(words: &[String]) -> Result<u8, String> {
     relay::prepare(script, Path::new(report))?;
     let mut config =
         reader::load(Path::new(conf), Purpose::Run).map_err(|problem| match problem {
-            Problem::Faulty(text) | Problem::Failed(text) => text,
+            Problem::Faulty(text) | Problem::Unconfigured(text) | Problem::Failed(text) => text,
         })?;
     let mode = Mode {
         foreground: log != "background",
