@@ -21,7 +21,7 @@ use std::ops::{Deref, DerefMut};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// The UPS's lines: CTS is the mains, DCD that the battery is well, DSR the bridge in the plug.
@@ -34,6 +34,8 @@ pub const THREE_LINES: &str = "watch ttyS1\nmodel power99\nsense dsr 1\n";
 
 /// Whatever takes its time in a slow machine: a halt, a level of init's.
 pub const WHILE: Duration = Duration::from_secs(90);
+/// What no UPS takes for a kill signal.
+const A_MOMENT: Duration = Duration::from_millis(500);
 /// No machine runs longer.
 const LIMIT: Duration = Duration::from_secs(600);
 
@@ -114,7 +116,7 @@ impl Needed {
         let [kernel, busybox, modules, inittab] = parts(names)?;
         let tree = inittab.parent()?.parent()?.to_owned();
         let Some(package) = package() else {
-            skip("needs the Debian package: `make deb` builds it");
+            skip("the Debian package could not be built; `tests/install` installs what that needs");
             return None;
         };
         Some(Self { kernel, busybox, modules, tree, package })
@@ -160,13 +162,38 @@ fn directory() -> PathBuf {
     top().join("target/whole")
 }
 
-/// The newest package that `make deb` has built.
+/// The Debian package of this checkout as it is, with the program as it is given to others; built once.
 fn package() -> Option<PathBuf> {
-    let found = fs::read_dir(top().join("target/deb")).ok()?.flatten();
-    let packages = found.filter(|entry| entry.path().extension().is_some_and(|end| end == "deb"));
-    packages
-        .max_by_key(|entry| entry.metadata().and_then(|data| data.modified()).ok())
-        .map(|entry| entry.path())
+    static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let target = top().join("target");
+        let release = Command::new(env!("CARGO"))
+            .args([
+                "build",
+                "--quiet",
+                "--release",
+                "--locked",
+                "--bin",
+                "upsentry",
+                "--target-dir",
+            ])
+            .arg(&target)
+            .current_dir(top())
+            .status();
+        assert!(release.is_ok_and(|status| status.success()), "`cargo build --release` failed");
+        let package = Command::new("sh")
+            .arg(top().join("packaging/debian/build"))
+            .args([&target.join("whole-deb"), Path::new("--tree")])
+            .env("UPSENTRY_BINARY", target.join("release/upsentry"))
+            .output()
+            .expect("sh");
+        if !package.status.success() {
+            println!("{}", String::from_utf8_lossy(&package.stderr));
+            return None;
+        }
+        Some(PathBuf::from(String::from_utf8_lossy(&package.stdout).trim()))
+    });
+    built.clone()
 }
 
 /// The image with the package installed, which is made if it is not there.
@@ -218,6 +245,7 @@ impl Whole {
         let needed = Needed::find()?;
         let image = installed(&needed);
         let mut machine = Self::start(&needed, &image, ",snapshot=on");
+        machine.hears("upsentry: ready: 1 of 1 UPS on mains", WHILE);
         machine.story_of(story);
         Some(machine)
     }
@@ -300,28 +328,47 @@ impl Whole {
         self.must("head -n 1 /run/upsentry.state")
     }
 
-    /// How long after the story's begin DTR rose, which is the kill signal; waits for it.
-    pub fn kill_signal(&mut self, within: Duration) -> u64 {
+    /// Waits until the kill signal (DTR, raised) has been on the line for so long; when it rose.
+    pub fn kill_signal(&mut self, held: Duration, within: Duration) -> u64 {
         let end = Instant::now() + within;
         loop {
-            if let Some(nanos) = self.killed() {
-                self.tell(nanos, "the kill signal is on the line");
-                return nanos;
+            let now = self.now();
+            let found =
+                self.signals(now).into_iter().find(|(from, to)| between(*from, *to) >= held);
+            if let Some((from, _)) = found {
+                self.tell(from, "the kill signal is on the line");
+                self.tell(now, &format!("and has been for {held:?}"));
+                return from;
             }
             assert!(Instant::now() < end, "no kill signal in {within:?} {}", self.story());
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
-    /// When DTR rose, since the story began.
-    pub fn killed(&mut self) -> Option<u64> {
+    /// From when to when DTR was raised, since the story began. A driver raises it for a moment when it opens the port.
+    fn signals(&mut self, now: u64) -> Vec<(u64, u64)> {
         let zero = self.zero;
-        self.driven(zero).iter().find(|(dtr, _, _)| *dtr).map(|(_, _, event)| event.nanos)
+        let mut raised = None;
+        let mut all = Vec::new();
+        for (dtr, _, event) in self.driven(zero) {
+            match (raised, dtr) {
+                (None, true) => raised = Some(event.nanos),
+                (Some(from), false) => {
+                    all.push((from, event.nanos));
+                    raised = None;
+                }
+                _ => {}
+            }
+        }
+        all.extend(raised.map(|from| (from, now)));
+        all
     }
 
-    /// DTR and RTS as they are now.
-    pub fn outputs(&mut self) -> (bool, bool) {
-        self.driven(0).last().map(|(dtr, rts, _)| (*dtr, *rts)).expect("an open port")
+    /// No UPS would have cut the load: since the story began there was no kill signal but of a moment.
+    pub fn no_kill_signal(&mut self) {
+        let now = self.now();
+        let long = self.signals(now).into_iter().find(|(from, to)| between(*from, *to) >= A_MOMENT);
+        assert!(long.is_none(), "a kill signal {long:?} {}", self.story());
     }
 
     /// The power is the machine's own to switch off; waits until it does. There was no reboot before.
@@ -344,18 +391,29 @@ impl Whole {
         self.events.all().iter().skip(self.marks[2]).any(|said| said.text.contains("\"RESET\""))
     }
 
-    /// Waits until it reboots, and until it is there again.
+    /// Waits until it reboots, its outputs as in normal operation, and until all is there again.
+    pub fn comes_back(&mut self, within: Duration) -> u64 {
+        let reset = self.reboots(within);
+        self.marks = [self.mark(), self.console().count(), self.events.count()];
+        self.again();
+        self.tell(self.now(), "it is up again");
+        self.hears("upsentry: ready: 1 of 1 UPS on mains", WHILE);
+        reset
+    }
+
+    /// Waits until it reboots, its outputs as in normal operation.
     pub fn reboots(&mut self, within: Duration) -> u64 {
         let said = self.event("RESET", within);
         assert!(said.text.contains("\"guest-reset\""), "{} {}", said.text, self.story());
+        let before = self.driven(0).into_iter().rfind(|(_, _, event)| event.nanos < said.nanos);
+        let (dtr, rts, _) = before.expect("an open port");
+        assert_eq!((dtr, rts), (false, true), "{}", self.story());
         self.tell(said.nanos, "the machine reboots");
-        self.again();
-        self.tell(self.now(), "it is up again");
         said.nanos
     }
 
     /// It is neither off nor does it reboot.
-    pub fn stays(&mut self, time: Duration) {
+    pub fn stays(&mut self, time: Duration, words: &str) {
         let end = self.now() + u64::try_from(time.as_nanos()).expect("a time");
         while self.now() < end {
             let all = self.events.all();
@@ -366,7 +424,7 @@ impl Whole {
             assert!(ended.is_none(), "{ended:?} {}", self.story());
             std::thread::sleep(Duration::from_millis(20));
         }
-        self.tell(self.now(), "the machine is still halted");
+        self.tell(self.now(), words);
     }
 
     /// The UPS cuts the load.

@@ -1,0 +1,1 @@
+//! The other causes of a halt.
