@@ -108,6 +108,8 @@ pub struct Qemu<'a> {
     pub limit: Duration,
     /// More options.
     pub more: Vec<String>,
+    /// It does not boot: it goes on where its state was saved, with the shell running.
+    pub resumed: bool,
 }
 
 /// A file of a part that `tests/install` has unpacked.
@@ -209,15 +211,13 @@ impl Guest {
         shell.set_read_timeout(Some(BOOT)).expect("a timeout");
         let shell = BufReader::new(shell);
         let mut guest = Self { rig, shell, said, console, commands: 0, booted, _turn: turn };
-        guest.answer();
-        println!("booted in {:.1} s: {}", booted.elapsed().as_secs_f32(), qemu.append);
+        if qemu.resumed {
+            guest.must("true");
+        } else {
+            guest.answer();
+            println!("booted in {:.1} s: {}", booted.elapsed().as_secs_f32(), qemu.append);
+        }
         guest
-    }
-
-    /// Waits until it has booted once more; what has been asked before is not answered.
-    pub fn again(&mut self) {
-        self.commands = 0;
-        self.answer();
     }
 
     /// The answer to the newest command: its status and output.

@@ -189,7 +189,8 @@ impl Machine {
         let setup = Setup::new().port("ups", boot.lines);
         fs::write(setup.path("initrd"), first_file_system(&init, &busybox)).expect("the initrd");
         let more = vec!["-no-reboot".to_owned()];
-        let qemu = Qemu { kernel: &kernel, append: boot.append, limit: LIMIT, more };
+        let qemu =
+            Qemu { kernel: &kernel, append: boot.append, limit: LIMIT, more, resumed: false };
         Some(Self { guest: Guest::boot(setup, &qemu, turn), seen: 0 })
     }
 

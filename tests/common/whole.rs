@@ -10,18 +10,17 @@
 //! The disk's image is made once for each package: a bare Debian is booted, `dpkg -i` run in it, the file edited
 //! by three lines, and the machine switched off. Each test starts from that, and what it writes is forgotten.
 
-use super::guest::cpio::Archive;
-use super::guest::{Guest, Lines, Qemu, SHELL, Said, between, connect, parts, turn};
+mod disk;
+
+use super::guest::{Guest, Lines, Qemu, Said, between, connect, turn};
 use super::sim::Setup;
-use super::{need_root, skip};
+use disk::{Disk, Needed};
 use std::fs;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
 use std::ops::{Deref, DerefMut};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::{Mutex, OnceLock};
+use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// The UPS's lines: CTS is the mains, DCD that the battery is well, DSR the bridge in the plug.
@@ -39,39 +38,15 @@ const A_MOMENT: Duration = Duration::from_millis(500);
 /// No machine runs longer.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// Loads what the disk needs, and hands over to Debian's init.
-const INIT: &str = "#!/bin/busybox sh
-b=/bin/busybox
-$b mount -t devtmpfs dev /dev
-$b mount -t proc proc /proc
-$b mount -t sysfs sys /sys
-$b mount -t tmpfs -o mode=755,nosuid run /run
-for module in MODULES; do $b insmod /modules/$module.ko; done
-$b ifconfig eth0 10.0.2.15
-$b mount -o ro /dev/vda /root
-for at in dev proc sys run; do $b mount --move /$at /root/$at; done
-exec $b switch_root /root /sbin/init </root/dev/console >/root/dev/console 2>&1
-";
-
-/// In this order: each needs those before it.
-const MODULES: [&str; 9] = [
-    "virtio_ring",
-    "virtio",
-    "virtio_pci_legacy_dev",
-    "virtio_pci_modern_dev",
-    "virtio_pci",
-    "virtio_blk",
-    "failover",
-    "net_failover",
-    "virtio_net",
-];
-
 /// The machine. Dropping it cuts its power.
 #[derive(Debug)]
 pub struct Whole {
-    guest: Guest,
+    /// There always is one, but while it boots once more.
+    guest: Option<Guest>,
+    disk: Disk,
     /// What QEMU says of it.
     events: Lines,
+    monitor: UnixStream,
     /// To which the story's times refer: when the plug was pulled.
     zero: u64,
     /// What was said before that is not looked at.
@@ -82,194 +57,85 @@ impl Deref for Whole {
     type Target = Guest;
 
     fn deref(&self) -> &Guest {
-        &self.guest
+        self.guest.as_ref().expect("a machine")
     }
 }
 
 impl DerefMut for Whole {
     fn deref_mut(&mut self) -> &mut Guest {
-        &mut self.guest
+        self.guest.as_mut().expect("a machine")
     }
 }
 
-/// What there must be.
-struct Needed {
-    kernel: PathBuf,
-    busybox: PathBuf,
-    modules: PathBuf,
-    tree: PathBuf,
-    package: PathBuf,
-}
-
-impl Needed {
-    /// `None`: it cannot be done here; that has been said.
-    fn find() -> Option<Self> {
-        if !need_root() {
-            return None;
-        }
-        let names = [
-            ("kernel", "vmlinuz"),
-            ("busybox", "bin/busybox"),
-            ("kernel", "modules"),
-            ("debian", "etc/inittab"),
-        ];
-        let [kernel, busybox, modules, inittab] = parts(names)?;
-        let tree = inittab.parent()?.parent()?.to_owned();
-        let Some(package) = package() else {
-            skip("the Debian package could not be built; `tests/install` installs what that needs");
-            return None;
-        };
-        Some(Self { kernel, busybox, modules, tree, package })
+/// Runs a machine on a disk: from the beginning, or from where its state was saved. With its events and its monitor.
+fn run(needed: &Needed, disk: &Disk, resumed: bool) -> (Guest, Lines, UnixStream) {
+    let turn = turn();
+    let setup = Setup::new().port("ups", &MAINS.replace(' ', ","));
+    fs::write(setup.path("initrd"), needed.initrd()).expect("the initrd");
+    let path = setup.path("monitor");
+    let mut more: Vec<String> =
+        ["-no-reboot", "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="]
+            .map(str::to_owned)
+            .into();
+    more.extend(["-drive".to_owned(), format!("file={},if=virtio,format=qcow2", disk.0.display())]);
+    more.extend(["-qmp".to_owned(), format!("unix:{},server=on,wait=off", path.display())]);
+    if resumed {
+        more.extend(["-loadvm", "ready"].map(str::to_owned));
     }
-
-    /// The first file system.
-    fn initrd(&self) -> Vec<u8> {
-        let mut archive = Archive::default();
-        archive.executable("/bin/busybox", &fs::read(&self.busybox).expect("busybox"));
-        archive.executable("/init", INIT.replace("MODULES", &MODULES.join(" ")).as_bytes());
-        for module in MODULES {
-            let name = format!("{module}.ko");
-            let bytes = fs::read(self.modules.join(&name)).expect("a module of the kernel");
-            archive.file(&format!("/modules/{name}"), &bytes);
-        }
-        for directory in ["/dev", "/proc", "/sys", "/run", "/root"] {
-            archive.directory(directory);
-        }
-        archive.finish()
-    }
-
-    /// The name of the image made of just these.
-    fn image(&self) -> PathBuf {
-        let mut hash = DefaultHasher::new();
-        for path in [&self.package, &script(), &self.tree.join("var/lib/dpkg/status")] {
-            fs::read(path).expect("what the image is made of").hash(&mut hash);
-        }
-        (INIT, SHELL, THREE_LINES).hash(&mut hash);
-        directory().join(format!("{:016x}.img", hash.finish()))
-    }
-}
-
-fn top() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn script() -> PathBuf {
-    top().join("tests/whole/image")
-}
-
-/// Where images are kept.
-fn directory() -> PathBuf {
-    top().join("target/whole")
-}
-
-/// The Debian package of this checkout as it is, with the program as it is given to others; built once.
-fn package() -> Option<PathBuf> {
-    static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
-        let target = top().join("target");
-        let release = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--quiet",
-                "--release",
-                "--locked",
-                "--bin",
-                "upsentry",
-                "--target-dir",
-            ])
-            .arg(&target)
-            .current_dir(top())
-            .status();
-        assert!(release.is_ok_and(|status| status.success()), "`cargo build --release` failed");
-        let package = Command::new("sh")
-            .arg(top().join("packaging/debian/build"))
-            .args([&target.join("whole-deb"), Path::new("--tree")])
-            .env("UPSENTRY_BINARY", target.join("release/upsentry"))
-            .output()
-            .expect("sh");
-        if !package.status.success() {
-            println!("{}", String::from_utf8_lossy(&package.stderr));
-            return None;
-        }
-        Some(PathBuf::from(String::from_utf8_lossy(&package.stdout).trim()))
-    });
-    built.clone()
+    let qemu = Qemu { kernel: &needed.kernel, append: "", limit: LIMIT, more, resumed };
+    let guest = Guest::boot(setup, &qemu, turn);
+    let mut monitor: UnixStream = connect(&path);
+    monitor.write_all(b"{\"execute\": \"qmp_capabilities\"}\n").expect("QEMU's monitor");
+    let events = Lines::listen(monitor.try_clone().expect("a descriptor"));
+    assert!(events.wait(0, "\"return\"", WHILE).is_some(), "QEMU's monitor");
+    (guest, events, monitor)
 }
 
 /// The image with the package installed, which is made if it is not there.
-fn installed(needed: &Needed) -> PathBuf {
+fn ready(needed: &Needed) -> PathBuf {
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock();
     let image = needed.image();
-    if image.exists() {
-        return image;
+    if !image.exists() {
+        let disk = Disk::bare(needed, &image);
+        let mut machine = Whole::start(needed, disk, false);
+        machine.install();
+        machine.monitor("savevm ready");
+        machine.cut();
+        fs::rename(&machine.disk.0, &image).expect("the image");
     }
-    fs::create_dir_all(directory()).expect("target/whole");
-    for old in fs::read_dir(directory()).expect("target/whole").flatten() {
-        let _ = fs::remove_file(old.path());
-    }
-    let new = image.with_extension("new");
-    let shell = directory().join("shell");
-    fs::write(&shell, SHELL).expect("the shell");
-    let made = Command::new("sh")
-        .arg(script())
-        .args([&needed.tree, &needed.package, &shell, &needed.busybox, &new])
-        .output()
-        .expect("sh");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let mut machine = Whole::start(needed, &new, "");
-    machine.story_of("the package is installed");
-    let before = machine.must("cat /etc/inittab");
-    println!("{}", machine.must("dpkg -i /root/upsentry.deb"));
-    machine.must(&format!(
-        "cat >>/etc/upsentry.conf <<'END'\n{THREE_LINES}END\nchmod 600 /etc/upsentry.conf"
-    ));
-    println!(
-        "{}",
-        machine
-            .run(&format!("cat >/run/before <<'END'\n{before}\nEND\ndiff /run/before /etc/inittab"))
-            .output
-    );
-    println!("{}", machine.must("upsentry check"));
-    println!("{}", machine.must("service upsentry start"));
-    machine.must("shutdown -h -P now");
-    machine.off();
-    drop(machine);
-    fs::rename(new, &image).expect("the image");
     image
 }
 
 impl Whole {
-    /// Boots the machine that has the package; it must be the first thing in a test.
+    /// The machine that has the package, which runs; it must be the first thing in a test.
     pub fn boot(story: &str) -> Option<Self> {
         let needed = Needed::find()?;
-        let image = installed(&needed);
-        let mut machine = Self::start(&needed, &image, ",snapshot=on");
-        machine.hears("upsentry: ready: 1 of 1 UPS on mains", WHILE);
+        let disk = Disk::copy(&ready(&needed));
+        let mut machine = Self::start(&needed, disk, true);
         machine.story_of(story);
         Some(machine)
     }
 
-    fn start(needed: &Needed, image: &Path, how: &str) -> Self {
-        let turn = turn();
-        let setup = Setup::new().port("ups", &MAINS.replace(' ', ","));
-        fs::write(setup.path("initrd"), needed.initrd()).expect("the initrd");
-        let events = setup.path("events");
-        let disk = format!("file={},if=virtio,format=raw{how}", image.display());
-        let qmp = format!("unix:{},server=on,wait=off", events.display());
-        let network = ["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="];
-        let mut more: Vec<String> = network.map(str::to_owned).into();
-        more.extend(
-            [("-drive", disk), ("-qmp", qmp)].into_iter().flat_map(|(a, b)| [a.to_owned(), b]),
-        );
-        let qemu = Qemu { kernel: &needed.kernel, append: "", limit: LIMIT, more };
-        let guest = Guest::boot(setup, &qemu, turn);
-        let mut stream: UnixStream = connect(&events);
-        stream.write_all(b"{\"execute\": \"qmp_capabilities\"}\n").expect("QEMU's monitor");
-        let events = Lines::listen(stream);
-        assert!(events.wait(0, "\"return\"", WHILE).is_some(), "QEMU's monitor");
+    fn start(needed: &Needed, disk: Disk, resumed: bool) -> Self {
+        let (guest, events, monitor) = run(needed, &disk, resumed);
         let zero = guest.now();
-        Self { guest, events, zero, marks: [0; 3] }
+        Self { guest: Some(guest), events, monitor, disk, zero, marks: [0; 3] }
+    }
+
+    /// As an administrator would: the package, three lines, the start.
+    fn install(&mut self) {
+        self.story_of("a bare Debian: the package is installed");
+        let tab = self.must("cat /etc/inittab");
+        println!("{}", self.must("dpkg -i /root/upsentry.deb"));
+        self.must(&format!("cat >>/etc/upsentry.conf <<'END'\n{THREE_LINES}END"));
+        let diff = self
+            .run(&format!("cat >/run/before <<'END'\n{tab}\nEND\ndiff /run/before /etc/inittab"));
+        println!("{}", diff.output);
+        println!("{}", self.must("upsentry check"));
+        println!("{}", self.must("service upsentry start"));
+        self.hears("upsentry: ready: 1 of 1 UPS on mains", WHILE);
+        assert_eq!(self.must("stat -c %a /etc/upsentry.conf"), "600");
     }
 
     /// Begins a story: what was before does not count.
@@ -364,6 +230,13 @@ impl Whole {
         all
     }
 
+    /// The kill signal was taken back, and RTS is raised, as in normal operation.
+    pub fn no_signal_is_left(&mut self) {
+        let zero = self.zero;
+        let last = self.driven(zero).last().map(|(dtr, rts, _)| (*dtr, *rts));
+        assert_eq!(last, Some((false, true)), "{}", self.story());
+    }
+
     /// No UPS would have cut the load: since the story began there was no kill signal but of a moment.
     pub fn no_kill_signal(&mut self) {
         let now = self.now();
@@ -375,8 +248,7 @@ impl Whole {
     pub fn off(&mut self) -> u64 {
         let said = self.event("SHUTDOWN", WHILE);
         assert!(said.text.contains("\"guest-shutdown\""), "{} {}", said.text, self.story());
-        assert!(!self.is_reset(), "{}", self.story());
-        assert_eq!(self.guest.off(), Some(0), "{}", self.story());
+        assert_eq!((**self).off(), Some(0), "{}", self.story());
         self.tell(said.nanos, "the machine has switched itself off");
         said.nanos
     }
@@ -387,27 +259,35 @@ impl Whole {
         said.unwrap_or_else(|| panic!("no {name} in {within:?} {}", self.story()))
     }
 
-    fn is_reset(&self) -> bool {
-        self.events.all().iter().skip(self.marks[2]).any(|said| said.text.contains("\"RESET\""))
+    /// Gives QEMU's monitor a command, and waits until it is done; what it answers.
+    pub fn monitor(&mut self, command: &str) -> String {
+        let mark = self.events.count();
+        let words = format!(
+            "{{\"execute\": \"human-monitor-command\", \"arguments\": {{\"command-line\": \"{command}\"}}}}\n"
+        );
+        self.monitor.write_all(words.as_bytes()).expect("QEMU's monitor");
+        let answer = self.events.wait(mark, "\"return\"", WHILE);
+        answer.unwrap_or_else(|| panic!("no answer to `{command}` {}", self.story())).text
     }
 
-    /// Waits until it reboots, its outputs as in normal operation, and until all is there again.
+    /// Waits until it reboots, and until it is there again.
     pub fn comes_back(&mut self, within: Duration) -> u64 {
         let reset = self.reboots(within);
-        self.marks = [self.mark(), self.console().count(), self.events.count()];
-        self.again();
+        let needed = Needed::find().expect("what there was before");
+        // First the old one must be gone, and its turn over.
+        self.guest = None;
+        let (guest, events, monitor) = run(&needed, &self.disk, false);
+        (self.events, self.monitor, self.guest) = (events, monitor, Some(guest));
+        self.marks = [0; 3];
         self.tell(self.now(), "it is up again");
         self.hears("upsentry: ready: 1 of 1 UPS on mains", WHILE);
         reset
     }
 
-    /// Waits until it reboots, its outputs as in normal operation.
+    /// Waits until it reboots.
     pub fn reboots(&mut self, within: Duration) -> u64 {
-        let said = self.event("RESET", within);
+        let said = self.event("SHUTDOWN", within);
         assert!(said.text.contains("\"guest-reset\""), "{} {}", said.text, self.story());
-        let before = self.driven(0).into_iter().rfind(|(_, _, event)| event.nanos < said.nanos);
-        let (dtr, rts, _) = before.expect("an open port");
-        assert_eq!((dtr, rts), (false, true), "{}", self.story());
         self.tell(said.nanos, "the machine reboots");
         said.nanos
     }
@@ -417,10 +297,8 @@ impl Whole {
         let end = self.now() + u64::try_from(time.as_nanos()).expect("a time");
         while self.now() < end {
             let all = self.events.all();
-            let ended = all
-                .iter()
-                .skip(self.marks[2])
-                .find(|said| said.text.contains("\"SHUTDOWN\"") || said.text.contains("\"RESET\""));
+            let ended =
+                all.iter().skip(self.marks[2]).find(|said| said.text.contains("\"SHUTDOWN\""));
             assert!(ended.is_none(), "{ended:?} {}", self.story());
             std::thread::sleep(Duration::from_millis(20));
         }

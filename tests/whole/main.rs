@@ -22,6 +22,9 @@ use std::time::Duration;
 /// Longer than anything takes that has no time of its own.
 const SOON: Duration = Duration::from_secs(20);
 
+/// Times that a scenario need not wait for.
+const QUICK: &str = "settle 500ms\nlow-after 500ms\nkill-hold 2s\n";
+
 /// Whether all scenarios are asked for; says so if not.
 fn all() -> bool {
     let all = std::env::var("UPSENTRY_MACHINE").is_ok_and(|value| value == "all");

@@ -57,4 +57,5 @@ fn mains_that_returns_in_the_halt_and_after_the_kill() {
     assert!(between(first, second) >= Duration::from_secs(30));
     machine.turn(MAINS, "mains is back");
     machine.reboots(WHILE);
+    machine.no_signal_is_left();
 }
