@@ -64,9 +64,10 @@ install: install-files $(addprefix install-,$(INIT))
 install-files:
 	@test -x $(BINARY) || { echo 'run `make build` first (not as root, if you like)' >&2; exit 1; }
 	install -D -m 0755 $(BINARY) $(DESTDIR)$(SBINDIR)/upsentry
+	test ! -e $(BINARY)-tls || install -D -m 0755 $(BINARY)-tls $(DESTDIR)$(SBINDIR)/upsentry-tls
 	for page in packaging/man/*.[1-8]; do \
 		test ! -e $$page || install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; done
-	packaging/install examples $(DESTDIR)$(DOCDIR)/examples
+	packaging/install examples $(DESTDIR)$(DOCDIR)/examples $(SBINDIR)
 	packaging/install completions $(DESTDIR)$(PREFIX)/share
 
 install-none:

@@ -3,6 +3,7 @@
 mod idle;
 mod plan;
 
+use std::ffi::CString;
 use std::io::IsTerminal as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use upsentry::notifier::reader::{self, Problem};
 use upsentry::notifier::{
     self, Mode, check, import, keygen, kill, kill_wait, past, port, resolver, rivals, rules,
 };
+use upsentry::nut::tls;
 use upsentry::status::check::UNKNOWN;
 use upsentry::status::command;
 use upsentry::sys::confine;
@@ -121,7 +123,7 @@ impl Arguments {
     }
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     // Nothing that the caller left open or said may reach the jail or the halt command.
     raw::close_inherited();
     raw::forget_environment();
@@ -388,6 +390,9 @@ fn daemon(config: &mut Config, arguments: &Arguments) -> Result<u8, String> {
         // What the configuration says may have changed meanwhile.
         return Ok(0);
     }
+    if config.speaks_tls() && tls::maker().is_none() {
+        return Err(become_tls());
+    }
     let terminal = arguments.foreground && std::io::stderr().is_terminal();
     let mode = Mode {
         foreground: arguments.foreground,
@@ -403,6 +408,23 @@ fn daemon(config: &mut Config, arguments: &Arguments) -> Result<u8, String> {
         confine::have_nobody(rivals::warn);
     }
     notifier::run(config, mode, plan::enter)
+}
+
+/// Runs the program that has TLS in place of this one, with the same words; returns why it could not. Who could put
+/// another one in its place could replace this one.
+fn become_tls() -> String {
+    let wanted = "a `nut+tls://' server needs";
+    let path = match std::env::current_exe() {
+        Ok(path) => path.with_file_name(tls::PROGRAM),
+        Err(error) => return format!("{wanted} {}: {error}", tls::PROGRAM),
+    };
+    let word = |word: &std::ffi::OsStr| CString::new(word.as_bytes());
+    let words: Result<Vec<CString>, _> = std::env::args_os().map(|one| word(&one)).collect();
+    let (Ok(program), Ok(words)) = (word(path.as_os_str()), words) else {
+        return format!("{wanted} {}, and its name cannot be said", path.display());
+    };
+    let Err(error) = nix::unistd::execv(&program, &words);
+    format!("{wanted} {}, which belongs beside this program: {error}", path.display())
 }
 
 fn test(config: &Config) -> Result<u8, String> {

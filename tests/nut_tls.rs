@@ -29,7 +29,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
-use upsentry::nut::tls::{HEAP, QUIET, Tls, TlsConfig, TlsError, Trust};
+use upsentry::nut::tls::{HEAP, QUIET, Session as _, Tls, TlsConfig, TlsError, Trust};
 use upsentry::sys::filter::{Allow, install};
 use upsentry::sys::raw;
 
@@ -139,7 +139,7 @@ fn converse(tls: &mut Tls, socket: &OwnedFd, line: &[u8]) -> Option<()> {
             tls.sent(count);
         }
         let count = nix::unistd::read(socket, &mut buffer).ok().filter(|count| *count > 0)?;
-        tls.receive(&buffer[..count], |plain| heard += plain.len()).ok()?;
+        tls.receive(&buffer[..count], &mut |plain| heard += plain.len()).ok()?;
     }
     Some(())
 }
@@ -287,7 +287,7 @@ fn memory_of_a_connection_is_bounded() {
                 }
                 ON.store(true, Relaxed);
                 tls.sent(usize::MAX);
-                result = result.and_then(|()| tls.receive(&bytes, |_| ()));
+                result = result.and_then(|()| tls.receive(&bytes, &mut |_| ()));
             }
             ON.store(false, Relaxed);
             let (now, most) = (NOW.load(Relaxed), MOST.load(Relaxed));
@@ -351,7 +351,7 @@ fn ask(trust: &Trust, mut socket: TcpStream) -> Result<Vec<u8>, TlsError> {
         tls.sent(usize::MAX);
         let count = socket.read(&mut buffer).expect("a server");
         assert!(count > 0, "it hung up");
-        tls.receive(&buffer[..count], |plain| heard.extend(plain))?;
+        tls.receive(&buffer[..count], &mut |plain| heard.extend(plain))?;
     }
     Ok(heard)
 }

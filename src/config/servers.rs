@@ -21,6 +21,15 @@ fn servers<'a>(
     })
 }
 
+impl Config {
+    /// A server is asked under TLS.
+    #[must_use]
+    pub fn speaks_tls(&self) -> bool {
+        let tls = |ups: &Ups| matches!(&ups.watch, Watch::Server(server) if server.tls);
+        self.ups.iter().any(tls)
+    }
+}
+
 /// What does not go together.
 pub(super) fn check(
     file: &File,

@@ -30,7 +30,7 @@ use crate::fleet::master::Listed;
 use crate::fleet::seal::Keyring;
 use crate::nut::flags::Treat;
 use crate::nut::server;
-use crate::nut::tls::{TlsConfig, Trust};
+use crate::nut::tls::{self, Client};
 use crate::rules::Program;
 use crate::sys::cage::Cage;
 use crate::sys::udp::Udp;
@@ -122,7 +122,7 @@ pub struct Secured {
     /// The host that its certificate must name.
     pub host: String,
     /// Made of these in the jail: nothing is parsed before.
-    pub made: Option<TlsConfig>,
+    pub made: Option<Box<dyn Client>>,
 }
 
 impl Fed {
@@ -152,8 +152,9 @@ impl Fed {
     fn trust(&mut self) -> Result<(), String> {
         let Source::Server(upsd) = &mut self.asked else { return Ok(()) };
         let Some(secured) = &mut upsd.tls else { return Ok(()) };
-        let made = secured.anchors.take().map_or(Ok(Trust::default()), |pem| Trust::from_pem(&pem));
-        let made = made.and_then(|trust| TlsConfig::new(&Trust { pin: secured.pin, ..trust }));
+        // Without it the program would have become one that has it.
+        let make = tls::maker().ok_or_else(|| format!("{}: no TLS in this program", self.name))?;
+        let made = make(secured.anchors.take().as_deref(), secured.pin);
         secured.made = Some(made.map_err(|error| format!("{}: ca-file: {error}", self.name))?);
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::monitor::sync::Primary;
 use crate::monitor::{Secured, Upsd};
 use crate::nut::known::Known;
 use crate::nut::server::{Server, Trouble, Why};
-use crate::nut::tls::Tls;
+use crate::nut::tls::Session;
 use crate::nut::values::Values;
 use crate::sys::raw;
 
@@ -53,7 +53,7 @@ pub(super) struct Upstream<'a> {
     plan: &'a Upsd,
     server: Server,
     stage: Stage,
-    tls: Option<Tls>,
+    tls: Option<Box<dyn Session>>,
     /// What came under TLS and is not taken yet; at most [`RECORD`] bytes, which it has from the start.
     plain: Vec<u8>,
     ended: Ended,
@@ -115,7 +115,7 @@ impl<'a> Upstream<'a> {
         let Some(Secured { made: Some(config), host, .. }) = &self.plan.tls else {
             return self.leave(now, Ended::Refused(Why::Tls));
         };
-        match Tls::new(config, host) {
+        match config.connect(host) {
             Ok(tls) => self.tls = Some(tls),
             Err(error) => self.leave(now, Ended::Tls(error)),
         }
@@ -133,7 +133,7 @@ impl<'a> Upstream<'a> {
         let Some(tls) = &mut self.tls else { return };
         let (shaking, plain) = (tls.handshaking(), &mut self.plain);
         let mut fits = true;
-        let opened = tls.receive(sealed.get(..length).unwrap_or_default(), |bytes| {
+        let opened = tls.receive(sealed.get(..length).unwrap_or_default(), &mut |bytes| {
             fits &= plain.len().saturating_add(bytes.len()) <= RECORD;
             if fits {
                 plain.extend_from_slice(bytes);
@@ -165,7 +165,7 @@ impl<'a> Upstream<'a> {
         }
         let Some((socket, _)) = self.here() else { return };
         loop {
-            let bytes = self.tls.as_ref().map_or(self.server.output(), Tls::output);
+            let bytes = self.tls.as_ref().map_or(self.server.output(), |tls| tls.output());
             if self.stage != Stage::Up || bytes.is_empty() {
                 return;
             }
@@ -182,7 +182,7 @@ impl<'a> Upstream<'a> {
 
     /// Something waits to be sent.
     fn waits(&self) -> bool {
-        !self.tls.as_ref().map_or(self.server.output(), Tls::output).is_empty()
+        !self.tls.as_ref().map_or(self.server.output(), |tls| tls.output()).is_empty()
     }
 }
 

@@ -1,27 +1,23 @@
 //! TLS to a NUT server: whom to trust, and a connection without I/O.
 //!
-//! A build without the feature `tls` has all of these types, of which [`TlsConfig`] cannot be made.
+//! The library that speaks it is as large as all the rest, so it is in a program of its own, `upsentry-tls`, which gives
+//! it to this module by [`provide`] before all else. `upsentry` becomes that program where the configuration asks for it.
 
 #[cfg(feature = "tls")]
 mod client;
 #[cfg(feature = "tls")]
 mod verify;
 #[cfg(feature = "tls")]
-pub use client::{Tls, TlsConfig};
-
-#[cfg(not(feature = "tls"))]
-mod absent;
-#[cfg(not(feature = "tls"))]
-pub use absent::{Tls, TlsConfig};
+pub use client::{Tls, TlsConfig, client};
 
 use core::fmt::{self, Display};
 
+use std::sync::OnceLock;
+
 use serde::{Deserialize, Serialize};
 
-/// Whether this build has TLS. One without refuses `nut+tls://` as a configuration.
-pub const AVAILABLE: bool = cfg!(feature = "tls");
-/// What is said of a configuration that needs it in a build without.
-pub const ABSENT: &str = "this upsentry was built without TLS (cargo feature `tls`)";
+/// The program that has it, in the directory of this one.
+pub const PROGRAM: &str = "upsentry-tls";
 /// The largest file of certificates, in bytes.
 pub const FILE: usize = 256 << 10;
 /// The most certificates in it.
@@ -30,13 +26,68 @@ pub const CERTIFICATES: usize = 200;
 /// (16 KiB), and some. That is also what the handshake may take, of which certificates are most: four of the largest
 /// usual kind (RSA, 4096 bits) are 8 KiB. It bounds what a server can make us hold, a stranger as much as a known one.
 pub const QUIET: usize = 20 << 10;
-/// The most bytes in one [`Tls::seal`].
+/// The most bytes in one [`Session::seal`].
 pub const SEALED: usize = 1024;
 /// The most bytes that wait to be sent.
 pub const WAITING: usize = 8 << 10;
 /// The most memory that one connection takes from the heap at any moment, in bytes, whatever the server sends:
 /// `tests/nut_tls.rs` measures it, and there is room to spare for how the allocator cuts it up. At rest it is 7 KiB.
 pub const HEAP: usize = 1 << 20;
+
+/// One connection, from its first byte. It reads no socket: the caller carries bytes both ways, and ends the
+/// connection after any error (when what [`Session::output`] holds, an alert, is sent, or not).
+pub trait Session: fmt::Debug {
+    /// Takes what came from the socket, all of it, and gives `plain` what it says, in pieces of up to 16 KiB. What it
+    /// says after a close is not looked at.
+    ///
+    /// # Errors
+    /// The connection is over; nothing that failed its check was given to `plain`.
+    fn receive(&mut self, bytes: &[u8], plain: &mut dyn FnMut(&[u8])) -> Result<(), TlsError>;
+
+    /// Seals at most [`SEALED`] bytes for the server.
+    ///
+    /// # Errors
+    /// [`TlsError::NotOpen`] before the handshake is done and after a close; [`TlsError::Full`].
+    fn seal(&mut self, plain: &[u8]) -> Result<(), TlsError>;
+
+    /// What is to be sent; then [`Session::sent`].
+    fn output(&self) -> &[u8];
+
+    /// So many bytes of the output were sent.
+    fn sent(&mut self, count: usize);
+
+    /// The server is not known yet, and nothing can be sealed.
+    fn handshaking(&self) -> bool;
+
+    /// The server has said goodbye. A connection that ends without may have been cut by somebody else.
+    fn closed(&self) -> bool;
+}
+
+/// What all connections to one server have in common.
+pub trait Client: fmt::Debug + Send + Sync {
+    /// The handshake's first message waits in [`Session::output`]. `host`: a name or an address, as the certificate of an
+    /// authority must have it; IPv6 with or without brackets.
+    ///
+    /// # Errors
+    /// This cannot be a host, or the system gives no random bytes.
+    fn connect(&self, host: &str) -> Result<Box<dyn Session>, String>;
+}
+
+/// Makes a client of the text of a `ca-file` and the pin of a `tls-pin`, before the system call filter is on.
+pub type Maker = fn(Option<&[u8]>, Option<[u8; 32]>) -> Result<Box<dyn Client>, String>;
+
+static MAKER: OnceLock<Maker> = OnceLock::new();
+
+/// This program speaks TLS, by this.
+pub fn provide(maker: Maker) {
+    // A second one would be the same.
+    let _ = MAKER.set(maker);
+}
+
+/// By what this program speaks TLS; `None`: it does not.
+pub fn maker() -> Option<Maker> {
+    MAKER.get().copied()
+}
 
 /// Whom a server must be. One of the two is there, or both: then the pin decides alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,17 +101,14 @@ pub struct Trust {
     pub pin: Option<[u8; 32]>,
 }
 
+#[cfg(feature = "tls")]
 impl Trust {
     /// The certificates in the text of a `ca-file` (PEM); what else is in it is not looked at.
     ///
     /// # Errors
-    /// Larger than [`FILE`], more than [`CERTIFICATES`], none at all, one that cannot be read, or [`ABSENT`]; says
-    /// what to do.
+    /// Larger than [`FILE`], more than [`CERTIFICATES`], none at all, or one that cannot be read; says what to do.
     pub fn from_pem(text: &[u8]) -> Result<Trust, String> {
-        #[cfg(feature = "tls")]
-        return verify::anchors(text).map(|anchors| Trust { anchors, pin: None });
-        #[cfg(not(feature = "tls"))]
-        return absent::anchors(text);
+        verify::anchors(text).map(|anchors| Trust { anchors, pin: None })
     }
 }
 

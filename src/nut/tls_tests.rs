@@ -133,7 +133,7 @@ fn carry(
         if bytes.is_empty() && output.is_empty() {
             return Ok(());
         }
-        tls.receive(&bytes, |plain| heard.extend(plain))?;
+        tls.receive(&bytes, &mut |plain| heard.extend(plain))?;
     }
 }
 
@@ -316,10 +316,10 @@ fn a_server_that_wants_our_certificate_is_named_as_such() {
 #[test]
 fn alerts_and_what_is_no_tls_end_it() {
     let trust = pinned([0; 32]);
-    let refused = client(&trust, "ups").receive(&[21, 3, 3, 0, 2, 2, 40], |_| panic!("plain"));
+    let refused = client(&trust, "ups").receive(&[21, 3, 3, 0, 2, 2, 40], &mut |_| panic!("plain"));
     assert_eq!(refused, Err(TlsError::Alert("HandshakeFailure".to_owned())));
     for text in ["OK STARTTLS\nVAR ups\n", "ERR FEATURE-NOT-CONFIGURED\n", "HTTP/1.1 400 no\r\n"] {
-        let garbage = client(&trust, "ups").receive(text.as_bytes(), |_| panic!("plain"));
+        let garbage = client(&trust, "ups").receive(text.as_bytes(), &mut |_| panic!("plain"));
         assert!(matches!(garbage, Err(TlsError::Protocol(_))), "{garbage:?}");
     }
 }
@@ -360,7 +360,7 @@ fn what_waits_is_bounded() {
         while server.wants_write() {
             server.write_tls(&mut bytes).expect("memory");
         }
-        if tls.receive(&bytes, |_| ()).is_err() {
+        if tls.receive(&bytes, &mut |_| ()).is_err() {
             break;
         }
         assert!(tls.output().len() <= WAITING);
@@ -406,7 +406,7 @@ fn answer(own: &Made, version: &'static SupportedProtocolVersion) -> (Tls, Vec<u
 fn hear(tls: &mut Tls, bytes: &[u8], piece: usize) -> (Result<(), TlsError>, Vec<u8>) {
     let mut heard = Vec::new();
     for piece in bytes.chunks(piece.max(1)) {
-        let result = tls.receive(piece, |plain| heard.extend(plain));
+        let result = tls.receive(piece, &mut |plain| heard.extend(plain));
         if result.is_err() {
             return (result, heard);
         }

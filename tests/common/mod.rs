@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub)]
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+pub mod debian;
 mod event;
 pub mod guest;
 pub mod init;

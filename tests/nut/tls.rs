@@ -1,9 +1,12 @@
 //! `watch nut+tls://…`: upsd's STARTTLS, and whom it is believed.
 
+use crate::common::DAEMON;
 use crate::common::nut::{Nut, PASSWORD, Process, need_nut};
 use crate::common::nut_cert::Certificate;
+use crate::common::sim::Setup;
 use crate::rig::Daemon;
 use crate::{alone, started, told_all};
+use std::fs;
 use std::time::Duration;
 
 const HANDSHAKE: &str = "SSL handshake done successfully";
@@ -166,7 +169,7 @@ fn another_key_in_an_outage_is_blind_on_battery() {
         };
         let watch = format!("watch nut+tls://{}\n", served.nut.address("dummy"));
         let lines = format!("{watch}password {PASSWORD}\n{trust}\n");
-        let mut daemon = started(&alone("blind-after 2s\n", &lines), &served.nut);
+        let mut daemon = started(&alone("blind-after 2s\ndeadtime 15s\n", &lines), &served.nut);
         daemon.says("ups: on mains");
         served.nut.set("dummy", "OB");
         daemon.told(1, "powerfail");
@@ -180,7 +183,8 @@ fn another_key_in_an_outage_is_blind_on_battery() {
         daemon.says("ups: contact lost");
         told_all(&mut daemon, &["powerfail", "setenv", "runlevel"]);
         assert!(!upsd.log().contains("logged into"), "{}", upsd.log());
-        assert!(daemon.rig.stderr().contains(if pinned { "tls-pin" } else { "ca-file" }));
+        let why = if pinned { "tls-pin" } else { "ca-file" };
+        assert!(daemon.rig.stderr().contains(why), "{}", daemon.rig.stderr());
     }
 }
 
@@ -201,4 +205,47 @@ fn a_file_that_is_no_certificate_is_said() {
     assert!(said.contains("ups: ca-file: it holds no certificate in PEM"), "{said}");
     let end = "the warden is gone; ending";
     assert!(said.trim_end().ends_with(end), "{said}");
+}
+
+/// TLS is as large as all the rest: who does not use it has none of it in memory, and no line of it to audit.
+#[test]
+fn it_is_in_a_program_of_its_own() {
+    // The label of every key of TLS 1.3.
+    let speaks = |path: &str| {
+        let program = fs::read(path).expect("a program");
+        program.windows(6).any(|bytes| bytes == b"tls13 ")
+    };
+    assert!(!speaks(DAEMON));
+    assert!(speaks(&format!("{DAEMON}-tls")));
+    if !need_nut() {
+        return;
+    }
+    let served = served();
+    let trust = format!("tls-pin {}", served.certificate.pin());
+    let daemon = trusting(&served.nut, &trust);
+    daemon.says("ups: on mains");
+    // By its name it is the daemon that everybody knows.
+    for name in ["upsentry", "upsentry-warden", "upsentry-mon"] {
+        let pid = daemon.process(name).expect("it runs");
+        let program = fs::read_link(format!("/proc/{pid}/exe")).expect("its program");
+        assert!(program.ends_with("upsentry-tls"), "{name}: {}", program.display());
+    }
+}
+
+#[test]
+fn without_that_program_the_start_says_what_is_missing() {
+    if !need_nut() {
+        return;
+    }
+    let (nut, setup) = (Nut::new(&["dummy"]), Setup::new());
+    let alone = setup.path("upsentry");
+    fs::copy(DAEMON, &alone).expect("a copy");
+    let pin = "a".repeat(64);
+    let lines =
+        format!("watch nut+tls://{}\npassword {PASSWORD}\ntls-pin {pin}\n", nut.address("dummy"));
+    let conf = crate::conf(&setup, &nut, &crate::alone("", &lines));
+    let mut rig = setup.start(&alone, &["-c", conf.to_str().expect("a path"), "-f"]);
+    assert_eq!(rig.wait_exit(Duration::from_secs(20)), Some(1));
+    let said = rig.stderr();
+    assert!(said.contains("upsentry-tls, which belongs beside this program: ENOENT"), "{said}");
 }

@@ -11,6 +11,7 @@ mod fleet;
 mod initctl;
 mod life;
 mod signal;
+mod waiting;
 
 use common::init::{Process, SysvInit};
 

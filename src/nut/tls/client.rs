@@ -11,7 +11,22 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, Error};
 
 use super::verify::{Verifier, explain};
-use super::{QUIET, SEALED, TlsError, Trust, WAITING};
+use super::{Client, QUIET, SEALED, Session, TlsError, Trust, WAITING};
+
+/// The [`Maker`](super::Maker) of this program.
+///
+/// # Errors
+/// As [`Trust::from_pem`] and [`TlsConfig::new`].
+pub fn client(pem: Option<&[u8]>, pin: Option<[u8; 32]>) -> Result<Box<dyn Client>, String> {
+    let trust = pem.map_or(Ok(Trust::default()), Trust::from_pem)?;
+    Ok(Box::new(TlsConfig::new(&Trust { pin, ..trust })?))
+}
+
+impl Client for TlsConfig {
+    fn connect(&self, host: &str) -> Result<Box<dyn Session>, String> {
+        Ok(Box::new(Tls::new(self, host)?))
+    }
+}
 
 /// We have no certificate of our own: what reads private keys is not even in the program.
 #[derive(Debug)]
@@ -51,8 +66,7 @@ impl TlsConfig {
     }
 }
 
-/// One connection, from its first byte. It reads no socket: the caller carries bytes both ways, and ends the
-/// connection after any error (when what [`Tls::output`] holds, an alert, is sent, or not).
+/// The [`Session`] of this program.
 #[derive(Debug)]
 pub struct Tls {
     link: ClientConnection,
@@ -64,11 +78,10 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// The handshake's first message waits in [`Tls::output`]. `host`: a name or an address, as the certificate of an
-    /// authority must have it; IPv6 with or without brackets.
+    /// As [`Client::connect`].
     ///
     /// # Errors
-    /// This cannot be a host, or the system gives no random bytes.
+    /// As there.
     pub fn new(config: &TlsConfig, host: &str) -> Result<Tls, String> {
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         let name = ServerName::try_from(bare.to_owned())
@@ -80,12 +93,24 @@ impl Tls {
         Ok(tls)
     }
 
-    /// Takes what came from the socket, all of it, and gives `plain` what it says, in pieces of up to 16 KiB. What it
-    /// says after a close is not looked at.
-    ///
-    /// # Errors
-    /// The connection is over; nothing that failed its check was given to `plain`.
-    pub fn receive(&mut self, bytes: &[u8], mut plain: impl FnMut(&[u8])) -> Result<(), TlsError> {
+    /// Says goodbye (close_notify), in the output.
+    pub fn close(&mut self) {
+        self.link.send_close_notify();
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        // More than this waits in the library, which bounds it (a request has no answer of ours but one alert).
+        while self.link.wants_write() && self.waiting.len() <= WAITING {
+            if self.link.write_tls(&mut self.waiting).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Session for Tls {
+    fn receive(&mut self, bytes: &[u8], plain: &mut dyn FnMut(&[u8])) -> Result<(), TlsError> {
         let mut rest = bytes;
         while !rest.is_empty() && !self.closed {
             let before = rest.len();
@@ -116,11 +141,7 @@ impl Tls {
         if self.waiting.len() > WAITING { Err(TlsError::Full) } else { Ok(()) }
     }
 
-    /// Seals at most [`SEALED`] bytes for the server.
-    ///
-    /// # Errors
-    /// [`TlsError::NotOpen`] before the handshake is done and after a close; [`TlsError::Full`].
-    pub fn seal(&mut self, plain: &[u8]) -> Result<(), TlsError> {
+    fn seal(&mut self, plain: &[u8]) -> Result<(), TlsError> {
         if self.handshaking() || self.closed {
             return Err(TlsError::NotOpen);
         }
@@ -132,38 +153,19 @@ impl Tls {
         Ok(())
     }
 
-    /// What is to be sent; then [`Tls::sent`].
-    pub fn output(&self) -> &[u8] {
+    fn output(&self) -> &[u8] {
         &self.waiting
     }
 
-    /// So many bytes of the output were sent.
-    pub fn sent(&mut self, count: usize) {
+    fn sent(&mut self, count: usize) {
         self.waiting.drain(..count.min(self.waiting.len()));
     }
 
-    /// The server is not known yet, and nothing can be sealed.
-    pub fn handshaking(&self) -> bool {
+    fn handshaking(&self) -> bool {
         self.link.is_handshaking()
     }
 
-    /// Says goodbye (close_notify), in the output.
-    pub fn close(&mut self) {
-        self.link.send_close_notify();
-        self.flush();
-    }
-
-    /// The server has said goodbye. A connection that ends without may have been cut by somebody else.
-    pub fn closed(&self) -> bool {
+    fn closed(&self) -> bool {
         self.closed
-    }
-
-    fn flush(&mut self) {
-        // More than this waits in the library, which bounds it (a request has no answer of ours but one alert).
-        while self.link.wants_write() && self.waiting.len() <= WAITING {
-            if self.link.write_tls(&mut self.waiting).is_err() {
-                return;
-            }
-        }
     }
 }
