@@ -2,13 +2,15 @@
 //! package of upsentry installed in it as an administrator would; the UPS's port is the simulator's.
 //!
 //! ```ignore
-//! let Some(mut machine) = Whole::boot("short outage") else { return };
-//! machine.plug("cts=0", "the plug is pulled");
-//! machine.logs("FAIL", SOON, "init's script ran");
+//! let Some(mut machine) = Whole::boot("a short outage") else { return };
+//! machine.plug(BATTERY, "the plug is pulled");
+//! machine.hears("upsentry.power: on battery", SOON);
 //! ```
 //!
-//! The disk's image is made once for each package: a bare Debian is booted, `dpkg -i` run in it, the file edited
-//! by three lines, and the machine switched off. Each test starts from that, and what it writes is forgotten.
+//! The disk is made once for each package: a bare Debian is booted, `dpkg -i` run in it, the file edited by three
+//! lines, the service started, and then the state of the whole machine saved. Each test goes on from there, and what it
+//! writes is forgotten. Where a machine reboots QEMU ends, and is started again on the same disk: a real boot, which in
+//! QEMU itself is slow beyond use (writes to pages with translated code).
 
 mod disk;
 
@@ -270,9 +272,8 @@ impl Whole {
         answer.unwrap_or_else(|| panic!("no answer to `{command}` {}", self.story())).text
     }
 
-    /// Waits until it reboots, and until it is there again.
-    pub fn comes_back(&mut self, within: Duration) -> u64 {
-        let reset = self.reboots(within);
+    /// A machine that [`Whole::reboots`] is started once more, until it is there again.
+    pub fn comes_back(&mut self) {
         let needed = Needed::find().expect("what there was before");
         // First the old one must be gone, and its turn over.
         self.guest = None;
@@ -281,7 +282,6 @@ impl Whole {
         self.marks = [0; 3];
         self.tell(self.now(), "it is up again");
         self.hears("upsentry: ready: 1 of 1 UPS on mains", WHILE);
-        reset
     }
 
     /// Waits until it reboots.

@@ -38,9 +38,10 @@ fn mains_that_returns_in_the_halt_and_after_the_kill() {
     halts(&mut machine);
     let back = machine.turn(MAINS, "mains is back");
     machine.hears("this halt is an outage's", WHILE);
-    let reset = machine.comes_back(WHILE);
+    let reset = machine.reboots(WHILE);
     assert!(between(back, reset) >= Duration::from_secs(10));
     machine.no_kill_signal();
+    machine.comes_back();
     let history = machine.must("upsentry history");
     println!("{history}");
     assert!(history.contains("halted by us"), "{history}");

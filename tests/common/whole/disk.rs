@@ -61,6 +61,12 @@ impl Needed {
             ("debian", "etc/inittab"),
         ];
         let [kernel, busybox, modules, inittab] = parts(names)?;
+        for command in ["qemu-img", "mke2fs"] {
+            if Command::new(command).arg("-V").output().is_err() {
+                skip(&format!("needs {command}: `tests/install` installs it"));
+                return None;
+            }
+        }
         let tree = inittab.parent()?.parent()?.to_owned();
         let Some(package) = package() else {
             skip("the Debian package could not be built; `tests/install` installs what that needs");
