@@ -5,6 +5,7 @@ mod plan;
 
 use std::ffi::CString;
 use std::io::IsTerminal as _;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,8 +18,10 @@ use upsentry::config::{self, Config, Purpose, cables};
 use upsentry::import::Source;
 use upsentry::monitor::{self, Line, power};
 use upsentry::notifier::reader::{self, Problem};
+use upsentry::notifier::scripts::INITTAB;
+use upsentry::notifier::via::Init;
 use upsentry::notifier::{
-    self, Mode, check, import, keygen, kill, kill_wait, past, port, resolver, rivals, rules,
+    self, Mode, before, check, import, keygen, kill, kill_wait, past, port, resolver, rules,
 };
 use upsentry::nut::tls;
 use upsentry::status::check::UNKNOWN;
@@ -58,6 +61,7 @@ Options:
   -c FILE       configuration (default /etc/upsentry.conf, else /etc/powstatd.conf)
   -f            stay in the foreground, for init or a supervisor that restarts it
   --log WHERE   stderr or syslog (default: stderr with -f on a terminal, else syslog)
+  --wait        with kill: see there
   --json        history or status as JSON
   --record      with --watch: a line for each change of a value, for rules replay
   --watch       status again at each change, until ^C
@@ -345,6 +349,11 @@ fn with_config(command: Command, arguments: &Arguments) -> u8 {
         }
         Err(Problem::Unconfigured(message)) => {
             complain(format_args!("{}", message.trim_end()));
+            let powstatd = Path::new("/etc/powstatd.conf");
+            if arguments.file.is_none() && powstatd.exists() {
+                let (own, old) = (path.display(), powstatd.display());
+                complain(format_args!("{own}: remove it, or {old} is not read"));
+            }
             if command == Command::Run && under_init(arguments) {
                 complain(format_args!("upsentry: waiting for {}", path.display()));
                 idle::until_written(&path);
@@ -405,7 +414,10 @@ fn daemon(config: &mut Config, arguments: &Arguments) -> Result<u8, String> {
         }
     }
     if Uid::effective().is_root() {
-        confine::have_nobody(rivals::warn);
+        let init = Init::look(config.initctl.as_deref());
+        let inittab = config::open_plain(Path::new(INITTAB)).map(|(file, _)| file);
+        let keep: Vec<RawFd> = inittab.iter().map(AsRawFd::as_raw_fd).collect();
+        confine::have_nobody(&keep, || before::warn(config, &init, inittab, mode.log_stderr));
     }
     notifier::run(config, mode, plan::enter)
 }
@@ -447,7 +459,6 @@ fn test(config: &Config) -> Result<u8, String> {
 
 /// What is left to do needs no right.
 fn confine_test(lines: &[Line]) -> Result<(), String> {
-    use std::os::fd::AsRawFd as _;
     if !Uid::effective().is_root() {
         return Ok(());
     }

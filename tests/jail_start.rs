@@ -47,7 +47,7 @@ fn send(pid: u32, signal: Signal) {
 
 // ---- deaths ----
 
-/// security.md C13. Nobody is told by the kernel (PDEATHSIG does not work across users): each sees it
+/// Nobody is told by the kernel (PDEATHSIG does not work across users): each sees it
 /// by its own pipe or socket.
 #[test]
 fn nobody_outlives_the_parent() {

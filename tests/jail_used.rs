@@ -1,4 +1,4 @@
-//! security.md C3: no entry of a list is idle. The daemon runs under strace through all that it does; what
+//! No entry of a list is idle. The daemon runs under strace through all that it does; what
 //! a process calls once its list is on is used, since without that entry the call would have killed it. What
 //! nobody calls has to have its reason here.
 //!

@@ -20,9 +20,15 @@ fuzz_target!(|data: (bool, &str)| {
             assert!(record.seen.len() <= text.lines().count());
         }
     } else {
-        let actions = ["powerfail", "powerwait", "powerfailnow", "powerokwait"];
-        for entry in inittab::entries(text, &actions) {
-            assert!(actions.contains(&entry.action) && entry.line <= text.lines().count());
+        let table = inittab::Table::read(text.as_bytes());
+        let lines = text.split('\n').count();
+        assert!(table.refused.iter().all(|(line, _)| (1..=lines).contains(line)));
+        for entry in &table.entries {
+            assert!((1..=lines).contains(&entry.line) && entry.process.len() <= 127);
+            assert!(!entry.shown().contains(char::is_control));
+            if let inittab::Program::Named(name) = entry.program() {
+                assert!(!name.is_empty());
+            }
         }
     }
 });

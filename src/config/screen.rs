@@ -8,6 +8,11 @@ use super::links::describe_remote;
 use super::nut_screen::{describe_driver, describe_server};
 use super::types::{Condition, Config, Outputs, Ups, Watch, time, words};
 
+/// More rules are only counted.
+const MOST_RULES: usize = 16;
+/// Letters of a rule; what is longer is cut.
+const LONGEST_RULE: usize = 160;
+
 /// The part of `check` that the file alone decides, under a count of what was found in all.
 #[must_use]
 pub fn describe(config: &Config, errors: usize, warnings: usize) -> String {
@@ -37,7 +42,26 @@ pub fn describe(config: &Config, errors: usize, warnings: usize) -> String {
         format!("needs power {} of {power} ({})", config.need, each.join(", "))
     };
     row(&mut text, "this machine", &needs);
+    rules(&mut text, config);
     text
+}
+
+/// A row for each rule, as far as there is room.
+fn rules(text: &mut String, config: &Config) {
+    let ups: Vec<String> = config.ups.iter().map(|ups| ups.name.clone()).collect();
+    let mut all = config.rules.shown(&ups);
+    let mut name = "rules";
+    for (rule, when, does) in all.by_ref().take(MOST_RULES) {
+        let rule = format!("{rule}: {when} then {does}");
+        let cut = rule.char_indices().nth(LONGEST_RULE).map(|(at, _)| at);
+        let shown = cut.and_then(|at| rule.get(..at)).map(|begin| format!("{begin} ..."));
+        row(text, name, &shown.unwrap_or(rule));
+        name = "";
+    }
+    let more = all.count();
+    if more > 0 {
+        row(text, "", &format!("{more} more rules"));
+    }
 }
 
 pub(super) fn row(text: &mut String, name: &str, what: &str) {

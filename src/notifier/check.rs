@@ -10,10 +10,12 @@ use crate::config::places::{self, Found, addresses};
 use crate::config::{self, Action, Config, Occasion, UserSpec, Via, Watch};
 use crate::notifier::doubts::doubts;
 use crate::notifier::names;
+use crate::notifier::scripts::{Line, Remark, Scripts};
 use crate::notifier::via::{self, Init, Route};
-use crate::notifier::{check_nut, open, rivals, users};
-use crate::sysvinit::inittab;
+use crate::notifier::{check_nut, installed, open, rivals, scripts, users};
 
+/// More lines of the inittab for one word are only counted.
+const MOST_PROGRAMS: usize = 8;
 /// More names that do not resolve are only counted.
 const MOST_SILENT: usize = 16;
 
@@ -33,16 +35,21 @@ pub fn report(config: &Config) -> Report {
     let mut screen = String::new();
     let mut remarks = config.warnings.clone();
     let path = config.path.display();
-    let mut status = 0;
+    let mut errors = 0;
     let init = Init::look(config.initctl.as_deref());
+    let inittab = config::open_plain(Path::new(scripts::INITTAB)).map(|(file, _)| file);
+    let scripts = Scripts::look(inittab);
     match via::route(config, &init) {
         Ok(route) => {
-            words(&mut screen, &mut remarks, config, &init, &route);
+            way(&mut screen, &mut remarks, config, &init, &route);
+            words(&mut screen, config, &scripts, &route);
+            errors += take(&mut remarks, scripts.remarks(&init, &route));
+            around(&mut screen, &mut remarks, config, &init, &scripts);
             runs_as(&mut screen, config, &route);
         }
         Err(error) => {
             remarks.push(format!("{path}: error: {error}"));
-            status = 2;
+            errors += 1;
         }
     }
     row(&mut screen, "", &jail(config));
@@ -66,9 +73,18 @@ pub fn report(config: &Config) -> Report {
     if let Err(error) = root {
         remarks.push(format!("{path}: warning: {error}"));
     }
-    let errors = usize::from(status != 0);
     let head = config::describe(config, errors, remarks.len().saturating_sub(errors));
-    Report { screen: head + &screen + &links, remarks, status }
+    let mut screen = head + &screen + &links;
+    if let Some(reminder) = installed::reminder(config) {
+        row(&mut screen, "remember", reminder);
+    }
+    Report { screen, remarks, status: if errors == 0 { 0 } else { 2 } }
+}
+
+/// Takes them over; how many of them are errors.
+fn take(remarks: &mut Vec<String>, more: Vec<Remark>) -> usize {
+    remarks.extend(more.iter().map(Remark::to_string));
+    more.iter().filter(|remark| remark.error).count()
 }
 
 fn row(screen: &mut String, name: &str, what: &str) {
@@ -76,8 +92,8 @@ fn row(screen: &mut String, name: &str, what: &str) {
     let _ = writeln!(screen, "{name:<16} {what}");
 }
 
-/// How init hears, and what each word does.
-fn words(
+/// How init hears.
+fn way(
     screen: &mut String,
     remarks: &mut Vec<String>,
     config: &Config,
@@ -97,44 +113,63 @@ fn words(
     if let Some(error) = halt {
         remarks.push(format!("{}: warning: {error}", config.path.display()));
     }
-    let inittab = std::fs::read_to_string("/etc/inittab").ok();
+}
+
+/// What each word does: a row for each program that init will run.
+fn words(screen: &mut String, config: &Config, scripts: &Scripts, route: &Route) {
     let [ok, fail, low, shutdown] = route.actions.all();
     for (name, action) in
         [("mains on", ok), ("on battery", fail), ("low", low), ("shutdown", shutdown)]
     {
-        let (what, entries): (_, &[&str]) = match action {
-            Action::None => ("nothing".to_owned(), &[]),
-            Action::Ok => ("power ok".to_owned(), &["powerokwait"]),
-            Action::Fail => ("power fail".to_owned(), &["powerfail", "powerwait"]),
-            Action::Low => ("power fail now".to_owned(), &["powerfailnow"]),
-            Action::Runlevel(b'0') => ("runlevel 0, INIT_HALT=POWEROFF".to_owned(), &[]),
-            Action::Runlevel(level) => (format!("runlevel {}", char::from(level)), &[]),
-            Action::Halt => (format!("runs {}", route.halt.join(" ")), &[]),
+        let what = match action {
+            Action::None => "nothing".to_owned(),
+            Action::Ok => "power ok".to_owned(),
+            Action::Fail => "power fail".to_owned(),
+            Action::Low => "power fail now".to_owned(),
+            Action::Runlevel(b'0') => "runlevel 0, INIT_HALT=POWEROFF".to_owned(),
+            Action::Runlevel(level) => format!("runlevel {}", char::from(level)),
+            Action::Halt => format!("runs {}", route.halt.join(" ")),
         };
         let what = if name == "shutdown" {
             format!("{what}; again each {}", config::time(config.insist))
         } else {
             what
         };
-        let line = inittab.as_deref().and_then(|text| inittab::entries(text, entries).next());
-        let shown = match (line, inittab.is_some() && !entries.is_empty()) {
-            (Some(entry), _) => {
-                format!(
-                    "{what:<16} -> inittab {} {:<13} {}",
-                    entry.line, entry.action, entry.process
-                )
-            }
-            (None, true) => {
-                let wanted = entries.join(" or ");
-                remarks.push(format!(
-                    "/etc/inittab: warning: no {wanted} line: init would do nothing"
-                ));
-                what
-            }
-            (None, false) => what,
-        };
-        row(screen, &format!("  {name}"), &shown);
+        let lines: Vec<&Line> = scripts.of(action).collect();
+        let (shown, more) = lines.split_at(lines.len().min(MOST_PROGRAMS));
+        if shown.is_empty() {
+            row(screen, &format!("  {name}"), &what);
+        }
+        let mut left = (format!("  {name}"), what);
+        for line in shown {
+            let (name, what) = std::mem::take(&mut left);
+            let (place, action) = (line.short(), &line.entry.action);
+            let runs = format!("{what:<16} -> {place} {action:<13} {}", line.entry.shown());
+            row(screen, &name, &runs);
+        }
+        if !more.is_empty() {
+            row(screen, "", &format!("{} more lines", more.len()));
+        }
     }
+}
+
+/// What cuts the load, and what starts the daemon again.
+fn around(
+    screen: &mut String,
+    remarks: &mut Vec<String>,
+    config: &Config,
+    init: &Init,
+    scripts: &Scripts,
+) {
+    let rows = [
+        ("kill hook", installed::hook(config, init)),
+        ("restarted by", installed::restarted(init, scripts)),
+    ];
+    for (name, one) in rows {
+        row(screen, name, &one.shown);
+        take(remarks, one.remarks);
+    }
+    take(remarks, installed::others(scripts));
 }
 
 fn name(spec: &UserSpec) -> String {

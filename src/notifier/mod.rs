@@ -2,6 +2,7 @@
 //! to the pipe. Nothing here parses what a line or a socket said.
 
 mod absent;
+pub mod before;
 mod begin;
 pub mod check;
 mod check_nut;
@@ -13,6 +14,7 @@ pub mod filter;
 mod hand;
 mod hook;
 pub mod import;
+mod installed;
 pub mod keygen;
 pub mod kill;
 mod kill_command;
@@ -30,9 +32,10 @@ pub mod port;
 mod queue;
 pub mod reader;
 pub mod resolver;
-pub mod rivals;
+mod rivals;
 pub mod rules;
 mod run;
+pub mod scripts;
 mod start;
 pub mod state;
 mod teller;

@@ -72,7 +72,7 @@ fn resolve(mut question: &File, answer: &File, names: usize) -> Result<Infallibl
     alarm::set(u32::try_from(PATIENCE.as_secs()).unwrap_or(0).saturating_add(1));
     if Uid::effective().is_root() {
         let room = u64::try_from(names.saturating_mul(ENTRY)).unwrap_or(u64::MAX);
-        confine::to_resolve(room)?;
+        confine::to_resolve(&[], room)?;
     }
     execve(c"/proc/self/exe", &[c"upsentry", COMMAND], &[c"PATH=/usr/bin"]).map_err(at("exec"))
 }

@@ -4,10 +4,8 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use crate::sys::text::complain;
-
 /// What is looked for, as the kernel names a process; and how it is stopped for good, with systemd and without.
-const RIVALS: [(&str, [&str; 2]); 2] = [
+const RIVALS: [(&str, [&str; 2]); 3] = [
     (
         "upsmon",
         [
@@ -19,17 +17,16 @@ const RIVALS: [(&str, [&str; 2]); 2] = [
         "apcupsd",
         ["systemctl disable --now apcupsd", "service apcupsd stop; update-rc.d apcupsd disable"],
     ),
+    (
+        "powstatd",
+        [
+            "systemctl disable --now powstatd",
+            "take its line out of /etc/inittab (`init q') or its script out of /etc/rc?.d, then `pkill -x powstatd'",
+        ],
+    ),
 ];
 /// A process has many threads, but a name is 15 bytes.
 const LONGEST: u64 = 16;
-
-/// Says at a start what other monitors run. Nothing of it needs a right.
-pub fn warn() {
-    let systemd = Path::new("/run/systemd/system").exists();
-    for warning in warnings(&rivals(), systemd) {
-        complain(format_args!("upsentry: warning: {warning}"));
-    }
-}
 
 /// Process ids and names, by id.
 pub(super) fn rivals() -> Vec<(u32, &'static str)> {

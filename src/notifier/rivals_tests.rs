@@ -13,6 +13,7 @@ fn only_their_names_count() {
         ("813", "upsmon\n"),
         ("814", "upsd\n"),
         ("815", "upsmonitor\n"),
+        ("12", "powstatd\n"),
         ("816", "upsmo\n"),
         ("817", ""),
         ("self", "upsmon\n"),
@@ -25,13 +26,14 @@ fn only_their_names_count() {
     fs::create_dir_all(proc.join("820")).expect("a directory");
     let found = below(&proc);
     fs::remove_dir_all(&proc).expect("it was there");
-    assert_eq!(found, [(77, "apcupsd"), (812, "upsmon"), (813, "upsmon")]);
+    assert_eq!(found, [(12, "powstatd"), (77, "apcupsd"), (812, "upsmon"), (813, "upsmon")]);
     let said = warnings(&found, true);
-    assert_eq!(said.len(), 2);
+    assert_eq!(said.len(), 3);
     assert!(said.iter().any(|line| line.contains("upsmon is running (process 812)")), "{said:?}");
     assert!(said.iter().any(|line| line.ends_with("systemctl disable --now apcupsd")), "{said:?}");
     let said = warnings(&found, false);
     assert!(said.iter().any(|line| line.contains("service nut-client stop")), "{said:?}");
+    assert!(said.iter().any(|line| line.contains("powstatd is running (process 12)")), "{said:?}");
     assert_eq!(warnings(&[], true), [""; 0]);
     assert_eq!(below(&proc), []);
 }

@@ -15,6 +15,7 @@ mod names;
 pub(crate) mod near;
 mod program;
 pub mod replay;
+mod show;
 mod text;
 
 pub use compile::{Compiler, Problem};

@@ -20,6 +20,8 @@ use crate::sys::{at, raw};
 
 /// `nobody`, for a process that can reach nothing and so needs no user of its own.
 pub const NOBODY: u32 = 65534;
+/// Seconds that a child has for what is only said.
+const PATIENCE: u32 = 5;
 /// Enough for any of our processes that runs on.
 pub const MEMORY: u64 = 16 << 20;
 /// So many descriptors may always be had; a process that makes none is kept from it by its list.
@@ -85,13 +87,13 @@ pub fn confine(walls: &Walls<'_>) -> Result<RulesetStatus, String> {
 }
 
 /// Leaves a process that looks names up what that takes: it reads files, runs a program (its own image, so that
-/// nothing of this one stays in its memory), and speaks to the network. It keeps descriptors 0 to 2 and cannot
-/// write a file of more than `file_size` bytes.
+/// nothing of this one stays in its memory), and speaks to the network. It keeps descriptors 0 to 2 and these, and
+/// cannot write a file of more than `file_size` bytes.
 ///
 /// # Errors
 /// As [`confine`].
-pub fn to_resolve(file_size: u64) -> Result<(), String> {
-    let keep = [0, 1, 2];
+pub fn to_resolve(more: &[RawFd], file_size: u64) -> Result<(), String> {
+    let keep: Vec<RawFd> = [0, 1, 2].iter().chain(more).copied().collect();
     let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
     // Stacks, and what the C library's plug-ins take.
     // A socket and a file or two for each thread.
@@ -205,12 +207,13 @@ pub fn to_nobody(more: &[RawFd]) -> Result<(), String> {
     confine(&Walls { file_size: u64::MAX, ..nobody }).map(drop)
 }
 
-/// Has a child without rights do something that needs none but to read files, and waits for its end. It keeps standard
-/// input, output and error.
-pub fn have_nobody(work: fn()) {
+/// Has a child without rights do something that needs none but to read files, and waits for its end, but not long: what
+/// it looks at may be on a server that is not there. It keeps standard input, output and error, and these descriptors.
+pub fn have_nobody(more: &[RawFd], work: impl FnOnce()) {
     match raw::fork() {
         Ok(ForkResult::Child) => {
-            if to_resolve(u64::MAX).is_ok() {
+            unistd::alarm::set(PATIENCE);
+            if to_resolve(more, u64::MAX).is_ok() {
                 work();
             }
             raw::exit(0)

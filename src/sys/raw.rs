@@ -120,7 +120,7 @@ pub fn links(fd: BorrowedFd<'_>) -> nix::Result<u64> {
 /// Closes a descriptor whose owner is never used again nor dropped, because the process goes on in a
 /// function that does not return.
 pub fn close(fd: BorrowedFd<'_>) {
-    // SAFETY: see above; the number cannot come to mean another file for that owner.
+    // SAFETY: the owner never uses it again, so the number cannot come to mean another file for that owner.
     unsafe { libc::close(fd.as_raw_fd()) };
 }
 

@@ -240,13 +240,18 @@ fn within<T>(timeout: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T
     }
 }
 
-/// Sysvinit's program: unpacked by `tests/install`, or this system's own.
-fn program() -> Option<PathBuf> {
+/// A file of sysvinit's package, where `tests/install` unpacks it.
+pub fn unpacked(path: &str) -> PathBuf {
     let parts = match std::env::var_os("UPSENTRY_PARTS") {
         Some(parts) => PathBuf::from(parts),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("target/parts"),
     };
-    let unpacked = ["sbin/init", "usr/sbin/init"].map(|path| parts.join("sysvinit").join(path));
+    parts.join("sysvinit").join(path)
+}
+
+/// Sysvinit's program: unpacked by `tests/install`, or this system's own.
+fn program() -> Option<PathBuf> {
+    let unpacked = ["sbin/init", "usr/sbin/init"].map(unpacked);
     unpacked.into_iter().chain([PathBuf::from("/sbin/init")]).find(|path| {
         let code = fs::read(path).unwrap_or_default();
         code.windows(12).any(|text| text == b"/etc/inittab")

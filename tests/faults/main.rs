@@ -1,4 +1,4 @@
-//! security.md C15: every call of every process fails once with each error that it can plausibly have, and
+//! Every call of every process fails once with each error that it can plausibly have, and
 //! some fail for a while. The daemon recovers, or ends with a message and a status that is not 0: never a
 //! spin, never silence, and no event lost or told twice.
 //!

@@ -1,4 +1,4 @@
-//! The parent against monitors and wardens that were taken over (security.md C8, C9, C11, C19): it stays up,
+//! The parent against monitors and wardens that were taken over (docs/threat-model.md): it stays up,
 //! its memory stays what it was, init hears only what the tables allow, the log says what happened, and a
 //! decent monitor afterwards works.
 #![allow(
@@ -19,13 +19,13 @@ mod monitors;
 mod rig;
 mod wardens;
 
-/// docs/security.md names the tests that prove what it says: each is one of these, or of the jail's.
+/// docs/threat-model.md names the tests that prove what it says: each is one of these, or of the jail's.
 ///
 /// Seen to fail with a letter changed in one name.
 #[test]
 fn the_tests_in_the_docs_are_there() {
     let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let docs = std::fs::read_to_string(top.join("docs/security.md")).unwrap();
+    let docs = std::fs::read_to_string(top.join("docs/threat-model.md")).unwrap();
     let (_, section) = docs.split_once("\n## A monitor that was taken over\n").unwrap();
     let (section, _) = section.split_once("\n## ").unwrap();
     let files = ["tests/hostile", "tests/jail"].map(|place| std::fs::read_dir(top.join(place)));

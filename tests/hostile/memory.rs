@@ -1,4 +1,4 @@
-//! security.md C19: memory after very many events.
+//! Memory after very many events.
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
 use crate::common::need_root;

@@ -47,7 +47,7 @@ fn an_attacker_is_a_monitor() {
     assert_eq!(its_ends, holds(real));
 }
 
-/// security.md C11. Monitors that exit, crash, do what they may not, close their end (which they may not) and fill
+/// Monitors that exit, crash, do what they may not, close their end (which they may not) and fill
 /// their memory: each has its line, 20 are replaced at once, then one a minute, again and again; blind on
 /// battery meanwhile, the parent asks for the shutdown. By a clock that runs 20 times faster.
 ///

@@ -13,7 +13,7 @@ use std::os::fd::AsRawFd;
 use upsentry::sys::confine::{Walls, confine};
 use upsentry::sys::raw;
 
-/// security.md C1: one evil call each, in a process confined as ours. All that is not listed is killed.
+/// One evil call each, in a process confined as ours. All that is not listed is killed.
 #[test]
 fn an_evil_process_is_killed() {
     if !need_root() {

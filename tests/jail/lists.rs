@@ -9,7 +9,7 @@ use nix::libc;
 use std::collections::BTreeSet;
 use upsentry::monitor::filter as jail;
 
-/// security.md C5. Over all numbers, and whatever the arguments are, only what the design lists can be
+/// Over all numbers, and whatever the arguments are, only what the design lists can be
 /// allowed; nothing of another architecture or of x32.
 #[test]
 fn only_listed_numbers_can_be_allowed() {
@@ -42,7 +42,7 @@ fn only_listed_numbers_can_be_allowed() {
     }
 }
 
-/// security.md C2, by reading: every pinned argument one off, every bit of it turned, the upper half set.
+/// By reading: every pinned argument one off, every bit of it turned, the upper half set.
 #[test]
 fn each_pinned_argument_counts() {
     let ground = Ground::new();
@@ -81,7 +81,7 @@ fn mutants(
     all
 }
 
-/// security.md C2, by doing: the kernel kills each mutant that the design does not let pass.
+/// By doing: the kernel kills each mutant that the design does not let pass.
 #[test]
 fn the_kernel_looks_at_the_arguments_too() {
     if !need_root() {

@@ -127,7 +127,7 @@ fn waiting(
     }
 }
 
-/// security.md C4: the running processes of both builds have exactly the compiled lists, and those are the
+/// The running processes of both builds have exactly the compiled lists, and those are the
 /// ones that were looked at when these numbers were written down.
 #[test]
 fn the_live_lists_are_the_compiled_ones() {

@@ -29,10 +29,11 @@ pub const KILL: [&str; 3] =
 
 /// What of `src/notifier` runs only after the drop (`filter`: the lists of system calls, made when all else is
 /// given up; `notify`, `run`: called by
-/// `start` once the process has no right), in a program without rights (`resolver`), or needs no privilege (`check`,
-/// `check_nut`, `rivals`, `import`, `keygen`, `rules`).
+/// `start` once the process has no right), in a program or child without rights (`resolver`; `before`, with `rivals` and
+/// `scripts`), or needs no privilege (`check`, `check_nut`, `installed`, `import`, `keygen`, `rules`).
 #[allow(dead_code)]
-pub const UNPRIVILEGED: [&str; 23] = [
+pub const UNPRIVILEGED: [&str; 26] = [
+    "src/notifier/before.rs",
     "src/notifier/begin.rs",
     "src/notifier/check.rs",
     "src/notifier/check_nut.rs",
@@ -43,6 +44,7 @@ pub const UNPRIVILEGED: [&str; 23] = [
     "src/notifier/filter.rs",
     "src/notifier/hook.rs",
     "src/notifier/import.rs",
+    "src/notifier/installed.rs",
     "src/notifier/keygen.rs",
     "src/notifier/link.rs",
     "src/notifier/notice.rs",
@@ -54,6 +56,7 @@ pub const UNPRIVILEGED: [&str; 23] = [
     "src/notifier/rules.rs",
     "src/notifier/rivals.rs",
     "src/notifier/run.rs",
+    "src/notifier/scripts.rs",
     "src/notifier/teller.rs",
     "src/notifier/trouble.rs",
 ];

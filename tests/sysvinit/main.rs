@@ -10,6 +10,8 @@ mod fifo;
 mod fleet;
 mod initctl;
 mod life;
+mod powstatd;
+mod scripts;
 mod signal;
 mod waiting;
 

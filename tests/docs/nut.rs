@@ -1,16 +1,13 @@
 //! What docs/nut.md says of NUT's flags, errors and limits, compared with the code.
-//!
-//! `UPDATE_DOCS=1 cargo test --test docs_nut` writes the generated parts anew; read the difference before it is
-//! committed.
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::indexing_slicing)]
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
 
 use upsentry::nut::{ask, driver, flags, server, tokens, ups_conf, values, words};
 
-const FILE: &str = "docs/nut.md";
+use crate::read;
+
+pub(crate) const FILE: &str = "docs/nut.md";
 
 fn flag_table() -> String {
     let mut text =
@@ -64,33 +61,15 @@ fn limits() -> String {
     format!("| what | at most |\n|---|---|\n{}", rows.concat())
 }
 
-#[test]
-fn the_generated_parts_are_current() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
-    let mut text = fs::read_to_string(&path).expect("the page");
-    let mut stale = String::new();
-    for (name, table) in [("flags", flag_table()), ("tokens", token_table()), ("limits", limits())]
-    {
-        let mark = format!("<!-- generated: {name} -->\n");
-        let (before, rest) = text.split_once(&mark).unwrap_or_else(|| panic!("{FILE}: no {mark}"));
-        let (there, after) = rest.split_once("<!-- end -->").expect("it ends");
-        if there != table {
-            let _ = writeln!(stale, "{FILE}, {name}, should be\n{table}");
-            text = format!("{before}{mark}{table}<!-- end -->{after}");
-        }
-    }
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(&path, text).expect("the file can be written");
-    } else {
-        assert!(stale.is_empty(), "UPDATE_DOCS=1 cargo test --test docs_nut writes it\n{stale}");
-    }
+/// The parts of the page, and what is in them.
+pub(crate) fn parts() -> [(&'static str, String); 3] {
+    [("flags", flag_table()), ("tokens", token_table()), ("limits", limits())]
 }
 
 /// The page names each flag that has a meaning of its own, as the configuration does.
 #[test]
 fn meanings_are_all_named() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
-    let text = fs::read_to_string(path).expect("the page");
+    let text = read(FILE);
     for meaning in flags::Meaning::ALL {
         assert!(text.contains(&format!("`{}`", meaning.name())), "{meaning:?}");
     }
