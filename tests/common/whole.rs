@@ -15,7 +15,7 @@
 mod disk;
 
 use super::guest::{Guest, Lines, Qemu, Said, between, connect, turn};
-use super::sim::Setup;
+use super::sim::{Event, Setup};
 use disk::{Disk, Needed};
 use std::fs;
 use std::io::Write as _;
@@ -136,7 +136,7 @@ impl Whole {
         println!("{}", diff.output);
         println!("{}", self.must("upsentry check"));
         println!("{}", self.must("service upsentry start"));
-        self.hears("upsentry: ready: 1 of 1 UPS on mains", WHILE);
+        self.hears("ready: 1 of 1 UPS on mains", WHILE);
         assert_eq!(self.must("stat -c %a /etc/upsentry.conf"), "600");
     }
 
@@ -235,7 +235,9 @@ impl Whole {
     /// The kill signal was taken back, and RTS is raised, as in normal operation.
     pub fn no_signal_is_left(&mut self) {
         let zero = self.zero;
-        let last = self.driven(zero).last().map(|(dtr, rts, _)| (*dtr, *rts));
+        // At its end QEMU closes the port, which lowers both.
+        let set = |out: &&(bool, bool, Event)| !out.2.text.contains("by=close");
+        let last = self.driven(zero).iter().rfind(set).map(|(dtr, rts, _)| (*dtr, *rts));
         assert_eq!(last, Some((false, true)), "{}", self.story());
     }
 
@@ -272,7 +274,7 @@ impl Whole {
         answer.unwrap_or_else(|| panic!("no answer to `{command}` {}", self.story())).text
     }
 
-    /// A machine that [`Whole::reboots`] is started once more, until it is there again.
+    /// A machine that [`Whole::reboots`], or whose load was cut, is started once more, until it is there again.
     pub fn comes_back(&mut self) {
         let needed = Needed::find().expect("what there was before");
         // First the old one must be gone, and its turn over.
@@ -281,7 +283,7 @@ impl Whole {
         (self.events, self.monitor, self.guest) = (events, monitor, Some(guest));
         self.marks = [0; 3];
         self.tell(self.now(), "it is up again");
-        self.hears("upsentry: ready: 1 of 1 UPS on mains", WHILE);
+        self.hears("ready: 1 of 1 UPS on mains", WHILE);
     }
 
     /// Waits until it reboots.

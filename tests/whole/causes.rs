@@ -71,9 +71,9 @@ fn told_by_signal_and_by_command() {
         if script {
             machine.hears("upsentry.power: on battery", SOON);
         }
-        machine.hears("upsentry: on battery", SOON);
+        machine.hears("on battery; init told", SOON);
         machine.turn(MAINS, "mains is back");
-        machine.hears("upsentry: mains on", SOON);
+        machine.hears("mains on; init told", SOON);
         machine.plug(BATTERY, "the plug is pulled again");
         machine.turn(LOW, "the battery is low");
         machine.hears("Switching to runlevel: 0", WHILE);
@@ -126,7 +126,7 @@ fn a_slave_goes_down_and_comes_back() {
     ));
     machine.story_of("configured as a slave");
     machine.must("service upsentry restart");
-    machine.hears("upsentry: ready: 1 of 1 UPS on mains", SOON);
+    machine.hears("ready: 1 of 1 UPS on mains", SOON);
     machine.story_of("the master's plug is pulled");
     master.command(&format!("set a {BATTERY}"));
     machine.hears("upsentry.power: on battery", SOON);

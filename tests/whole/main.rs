@@ -40,7 +40,7 @@ fn configure(machine: &mut Whole, more: &str) {
     machine.story_of(&format!("configured: {}", more.trim().replace('\n', "; ")));
     machine.must(&format!("cat >/etc/upsentry.conf <<'END'\n{lines}{more}\nEND"));
     machine.must("service upsentry restart");
-    machine.hears("upsentry: ready: 1 of 1 UPS on mains", SOON);
+    machine.hears("ready: 1 of 1 UPS on mains", SOON);
 }
 
 /// What the power script does after some time on battery.
