@@ -408,10 +408,11 @@ fn daemon(config: &mut Config, arguments: &Arguments) -> Result<u8, String> {
     if config.speaks_tls() && tls::maker().is_none() {
         return Err(become_tls());
     }
-    let terminal = arguments.foreground && std::io::stderr().is_terminal();
+    // Init gives what it runs its console, which is a terminal, too.
+    let terminal = std::io::stderr().is_terminal() && !under_init(arguments);
     let mode = Mode {
         foreground: arguments.foreground,
-        log_stderr: arguments.log.unwrap_or(terminal),
+        log_stderr: arguments.log.unwrap_or(arguments.foreground && terminal),
         linger: linger(arguments),
         // Without -f this is not the process that it waits for.
         supervisor: arguments
