@@ -406,7 +406,7 @@ fn daemon(config: &mut Config, arguments: &Arguments) -> Result<u8, String> {
         return Ok(0);
     }
     if config.speaks_tls() && tls::maker().is_none() {
-        return Err(become_tls());
+        return Err(become_tls(arguments));
     }
     // Init gives what it runs its console, which is a terminal, too.
     let terminal = std::io::stderr().is_terminal() && !under_init(arguments);
@@ -437,7 +437,7 @@ fn daemon(config: &mut Config, arguments: &Arguments) -> Result<u8, String> {
 
 /// Runs the program that has TLS in place of this one, with the same words; returns why it could not. Who could put
 /// another one in its place could replace this one.
-fn become_tls() -> String {
+fn become_tls(arguments: &Arguments) -> String {
     let wanted = "a `nut+tls://' server needs";
     let path = match std::env::current_exe() {
         Ok(path) => path.with_file_name(tls::PROGRAM),
@@ -448,7 +448,8 @@ fn become_tls() -> String {
     let (Ok(program), Ok(words)) = (word(path.as_os_str()), words) else {
         return format!("{wanted} {}, and its name cannot be said", path.display());
     };
-    let Err(error) = nix::unistd::execv(&program, &words);
+    let environment = arguments.supervisor.as_ref().map_or(Vec::new(), Named::environment);
+    let Err(error) = nix::unistd::execve(&program, &words, &environment);
     format!("{wanted} {}, which belongs beside this program: {error}", path.display())
 }
 

@@ -1,8 +1,9 @@
 //! A supervisor of systemd's protocol: who starts us names a socket in the environment. The crate sd-notify looks for
 //! that socket, by its path, at each word; here environment and paths are gone by then, and the words are few.
 
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -29,6 +30,15 @@ impl Named {
     pub fn find() -> Option<Named> {
         let socket = std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty())?;
         Some(Named { socket, watchdog: std::env::var_os("WATCHDOG_USEC") })
+    }
+
+    /// Of the environment what is known here, for a program that takes our place.
+    pub fn environment(&self) -> Vec<CString> {
+        let word = |name: &str, value: &OsString| {
+            CString::new([name.as_bytes(), value.as_bytes()].concat()).ok()
+        };
+        let watchdog = self.watchdog.iter().filter_map(|limit| word("WATCHDOG_USEC=", limit));
+        word("NOTIFY_SOCKET=", &self.socket).into_iter().chain(watchdog).collect()
     }
 
     /// Connects to it; what cannot be done is said, and changes nothing else.
