@@ -47,7 +47,8 @@ fn installed() -> bool {
 fn unit() -> String {
     let unit = packaged("systemd/upsentry.service");
     let start = "ExecStart=/usr/sbin/upsentry -f --log syslog";
-    let condition = "ConditionPathExists=/etc/upsentry.conf";
+    let condition =
+        "ConditionPathExists=|/etc/upsentry.conf\nConditionPathExists=|/etc/powstatd.conf\n";
     assert!(unit.contains(start) && unit.contains(condition));
     let ours = format!(
         "ExecStart={INSIDE}/upsentry -f --log stderr -c {INSIDE}/upsentry.conf\nStandardError=append:{INSIDE}/said"
