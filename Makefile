@@ -71,6 +71,7 @@ install-files:
 	test ! -e $(BINARY)-tls || install -D -m 0755 $(BINARY)-tls $(DESTDIR)$(SBINDIR)/upsentry-tls
 	for page in packaging/man/*.[1-8]; do \
 		test ! -e $$page || install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; done
+	for page in README.md docs/*.md; do install -D -m 0644 $$page $(DESTDIR)$(DOCDIR)/$$page || exit; done
 	packaging/install examples $(DESTDIR)$(DOCDIR)/examples $(SBINDIR)
 	packaging/install completions $(DESTDIR)$(PREFIX)/share
 

@@ -247,6 +247,16 @@ impl Debian {
         self.rig.setup().path(name)
     }
 
+    /// Its loopback, which no script there brings up, for it has no network.
+    pub fn loopback(&mut self) {
+        let line = format!("nsenter -t {} -n ip link set lo up", self.init);
+        self.rig.input(&line);
+        self.until("the loopback", |rig| {
+            let addresses = fs::read_to_string(format!("/proc/{}/net/fib_trie", rig.init)).ok()?;
+            addresses.contains("127.0.0.1").then_some(())
+        });
+    }
+
     /// Moves the UPS's lines.
     pub fn lines(&self, levels: &str) {
         self.rig.command(&format!("set ups {levels}"));
