@@ -25,6 +25,9 @@ pub const SOON: Duration = Duration::from_secs(20);
 /// Runs in the machine; [`Guest::run`] talks with it.
 pub const SHELL: &str = include_str!("guest/shell");
 
+/// The right to run a machine.
+pub type Turn = MutexGuard<'static, ()>;
+
 /// One machine at a time: two would take the time from each other.
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -95,7 +98,7 @@ pub struct Guest {
     console: Lines,
     commands: u32,
     booted: Instant,
-    _turn: MutexGuard<'static, ()>,
+    turn: Turn,
 }
 
 /// How to run QEMU. The first file system is `initrd` in the rig's directory.
@@ -195,13 +198,13 @@ pub fn connect(path: &Path) -> UnixStream {
 }
 
 /// Until no other machine runs.
-pub fn turn() -> MutexGuard<'static, ()> {
+pub fn turn() -> Turn {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Guest {
     /// Boots until commands can be run. The port of the UPS in the setup is called `ups`.
-    pub fn boot(setup: Setup, qemu: &Qemu<'_>, turn: MutexGuard<'static, ()>) -> Self {
+    pub fn boot(setup: Setup, qemu: &Qemu<'_>, turn: Turn) -> Self {
         let words = words(qemu, &setup);
         let booted = Instant::now();
         let rig = setup.start("timeout", &words);
@@ -210,7 +213,7 @@ impl Guest {
         let shell = connect(&rig.setup().path("shell"));
         shell.set_read_timeout(Some(BOOT)).expect("a timeout");
         let shell = BufReader::new(shell);
-        let mut guest = Self { rig, shell, said, console, commands: 0, booted, _turn: turn };
+        let mut guest = Self { rig, shell, said, console, commands: 0, booted, turn };
         if qemu.resumed {
             guest.must("true");
         } else {
@@ -321,6 +324,13 @@ impl Guest {
     /// Waits until the machine has switched itself off; QEMU's exit status.
     pub fn off(&mut self) -> Option<i32> {
         self.rig.wait_exit(SOON)
+    }
+
+    /// Takes the power away, for good; the turn is still the caller's.
+    pub fn end(self) -> Turn {
+        let Self { rig, turn, .. } = self;
+        drop(rig);
+        turn
     }
 
     /// Takes the power away.

@@ -14,7 +14,7 @@
 
 mod disk;
 
-use super::guest::{Guest, Lines, Qemu, Said, between, connect, turn};
+use super::guest::{Guest, Lines, Qemu, Said, Turn, between, connect, turn};
 use super::sim::{Event, Setup};
 use disk::{Disk, Needed};
 use std::fs;
@@ -70,8 +70,7 @@ impl DerefMut for Whole {
 }
 
 /// Runs a machine on a disk: from the beginning, or from where its state was saved. With its events and its monitor.
-fn run(needed: &Needed, disk: &Disk, resumed: bool) -> (Guest, Lines, UnixStream) {
-    let turn = turn();
+fn run(needed: &Needed, disk: &Disk, resumed: bool, turn: Turn) -> (Guest, Lines, UnixStream) {
     let setup = Setup::new().port("ups", &MAINS.replace(' ', ","));
     fs::write(setup.path("initrd"), needed.initrd()).expect("the initrd");
     let path = setup.path("monitor");
@@ -120,7 +119,7 @@ impl Whole {
     }
 
     fn start(needed: &Needed, disk: Disk, resumed: bool) -> Self {
-        let (guest, events, monitor) = run(needed, &disk, resumed);
+        let (guest, events, monitor) = run(needed, &disk, resumed, turn());
         let zero = guest.now();
         Self { guest: Some(guest), events, monitor, disk, zero, marks: [0; 3] }
     }
@@ -277,9 +276,9 @@ impl Whole {
     /// A machine that [`Whole::reboots`], or whose load was cut, is started once more, until it is there again.
     pub fn comes_back(&mut self) {
         let needed = Needed::find().expect("what there was before");
-        // First the old one must be gone, and its turn over.
-        self.guest = None;
-        let (guest, events, monitor) = run(&needed, &self.disk, false);
+        // The old one must be gone before.
+        let turn = self.guest.take().expect("a machine").end();
+        let (guest, events, monitor) = run(&needed, &self.disk, false, turn);
         (self.events, self.monitor, self.guest) = (events, monitor, Some(guest));
         self.marks = [0; 3];
         self.tell(self.now(), "it is up again");

@@ -22,6 +22,25 @@ fn halted_by_a_rule() {
     machine.no_kill_signal();
 }
 
+/// What a rule does on battery is an outage's: the machine must come back.
+#[test]
+fn halted_by_a_rule_on_battery() {
+    if !all() {
+        return;
+    }
+    let Some(mut machine) = Whole::boot("a rule, on battery") else { return };
+    configure(
+        &mut machine,
+        &format!("{QUICK}rule long: if ups.status has OB for 3s then shutdown"),
+    );
+    machine.plug(BATTERY, "the plug is pulled");
+    machine.hears("Switching to runlevel: 0", WHILE);
+    machine.hears("this halt is an outage's", WHILE);
+    machine.kill_signal(Duration::from_secs(2), WHILE);
+    machine.stays(Duration::from_secs(2), "the machine is halted, and on");
+    machine.load_cut();
+}
+
 /// Somebody halts a machine that is on battery: as in an outage, once its slaves were waited for; and one was not there.
 #[test]
 fn halted_by_hand_on_battery_before_the_slaves() {
