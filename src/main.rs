@@ -61,7 +61,7 @@ Commands:
 Options:
   -c FILE       configuration (default /etc/upsentry.conf, else /etc/powstatd.conf)
   -f            stay in the foreground, for init or a supervisor that restarts it
-  --log WHERE   stderr or syslog (default: stderr with -f on a terminal, else syslog)
+  --log WHERE   stderr or syslog (default: stderr with -f on a terminal, but syslog under init)
   --wait        with kill: see there
   --json        history or status as JSON
   --record      with --watch: a line for each change of a value, for rules replay

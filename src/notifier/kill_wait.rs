@@ -45,7 +45,9 @@ pub fn run(config: &Config) -> Result<u8, String> {
     loop {
         let seen: Vec<Seen<'_>> = config.ups.iter().filter_map(|ups| look(ups, record)).collect();
         let readable = seen.iter().any(|seen| seen.tty.is_some());
-        if !readable && !unread {
+        let last = reading(config, &seen, record);
+        let stays = cause == Some(Cause::Outage) || last != Reading::Recorded(Power::Mains);
+        if !readable && !unread && stays {
             say(format_args!(
                 "no line to read here; others may cut the power within {blind_for:?}"
             ));
