@@ -25,6 +25,7 @@ help:
 	@echo '                   runit or systemd (or several) the scripts of that init and /etc/upsentry.conf, too;'
 	@echo '                   without, all of them are examples only. Nothing is enabled. Also: SBINDIR, SYSCONFDIR,'
 	@echo '                   MANDIR, DOCDIR'
+	@echo 'make machine       outages on a whole Debian machine in QEMU, with what happens when; 10 minutes, as root'
 	@echo 'make deb           a Debian package of what is committed, in $(TARGET)/deb'
 	@echo 'make reproducible  builds that package twice, in two places, and compares; 6 minutes'
 	@echo 'make bench         one table of measurements beside their goals; 5 minutes, as root'
@@ -42,6 +43,9 @@ toolchain:
 
 test: toolchain
 	@sh tests/run
+
+machine: toolchain
+	@UPSENTRY_MACHINE=all RUST_TEST_NOCAPTURE=1 sh tests/run --test whole
 
 demo: toolchain
 	@sh tests/demo/run
@@ -67,7 +71,8 @@ install-files:
 	test ! -e $(BINARY)-tls || install -D -m 0755 $(BINARY)-tls $(DESTDIR)$(SBINDIR)/upsentry-tls
 	for page in packaging/man/*.[1-8]; do \
 		test ! -e $$page || install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; done
-	packaging/install examples $(DESTDIR)$(DOCDIR)/examples
+	for page in README.md docs/*.md; do install -D -m 0644 $$page $(DESTDIR)$(DOCDIR)/$$page || exit; done
+	packaging/install examples $(DESTDIR)$(DOCDIR)/examples $(SBINDIR)
 	packaging/install completions $(DESTDIR)$(PREFIX)/share
 
 install-none:
@@ -96,5 +101,5 @@ reproducible: toolchain
 clean:
 	$(CARGO) clean
 
-.PHONY: help build toolchain test demo bench soak fuzz check-style install install-files install-none install-conf \
+.PHONY: help build toolchain test machine demo bench soak fuzz check-style install install-files install-none install-conf \
 	install-sysvinit install-openrc install-runit install-systemd deb reproducible clean

@@ -27,6 +27,7 @@ use upsentry::nut::tls;
 use upsentry::status::check::UNKNOWN;
 use upsentry::status::command;
 use upsentry::sys::confine;
+use upsentry::sys::supervisor::Named;
 use upsentry::sys::text::{complain, show};
 use upsentry::sys::{process, raw};
 
@@ -107,6 +108,8 @@ struct Arguments {
     /// What follows `rules`; the file of a key, or to import.
     words: Vec<PathBuf>,
     foreground: bool,
+    /// Who started it, where that is a supervisor of systemd's protocol.
+    supervisor: Option<Named>,
     log: Option<bool>,
     json: bool,
     /// With kill.
@@ -130,6 +133,7 @@ impl Arguments {
 pub(crate) fn main() -> ExitCode {
     // Nothing that the caller left open or said may reach the jail or the halt command.
     raw::close_inherited();
+    let supervisor = Named::find();
     raw::forget_environment();
     // Children are waited for. It cannot fail: the signal exists.
     let _ = raw::default_signal(Signal::SIGCHLD);
@@ -140,7 +144,7 @@ pub(crate) fn main() -> ExitCode {
         return ExitCode::from(resolver::main());
     }
     let arguments = match parse(lexopt::Parser::from_env()) {
-        Ok(arguments) => arguments,
+        Ok(arguments) => Arguments { supervisor, ..arguments },
         Err(error) => {
             complain(format_args!("upsentry: {error}; see upsentry --help"));
             return ExitCode::from(2);
@@ -167,9 +171,10 @@ fn linger(arguments: &Arguments) -> Duration {
     if under_init(arguments) { Duration::from_secs(15) } else { Duration::ZERO }
 }
 
-/// Init has started this, and would again.
+/// A respawn line of init's has started this, and would again.
 fn under_init(arguments: &Arguments) -> bool {
-    arguments.foreground && getppid() == Pid::from_raw(1)
+    // Systemd is process 1, too, but no sysvinit.
+    arguments.foreground && arguments.supervisor.is_none() && getppid() == Pid::from_raw(1)
 }
 
 fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
@@ -178,6 +183,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
         file: None,
         words: Vec::new(),
         foreground: false,
+        supervisor: None,
         log: None,
         json: false,
         wait: false,
@@ -400,13 +406,20 @@ fn daemon(config: &mut Config, arguments: &Arguments) -> Result<u8, String> {
         return Ok(0);
     }
     if config.speaks_tls() && tls::maker().is_none() {
-        return Err(become_tls());
+        return Err(become_tls(arguments));
     }
-    let terminal = arguments.foreground && std::io::stderr().is_terminal();
+    // Init gives what it runs its console, which is a terminal, too.
+    let terminal = std::io::stderr().is_terminal() && !under_init(arguments);
     let mode = Mode {
         foreground: arguments.foreground,
-        log_stderr: arguments.log.unwrap_or(terminal),
+        log_stderr: arguments.log.unwrap_or(arguments.foreground && terminal),
         linger: linger(arguments),
+        // Without -f this is not the process that it waits for.
+        supervisor: arguments
+            .supervisor
+            .as_ref()
+            .filter(|_| arguments.foreground)
+            .and_then(Named::connect),
     };
     if !config.warnings.is_empty() && !mode.log_stderr {
         for warning in &config.warnings {
@@ -424,7 +437,7 @@ fn daemon(config: &mut Config, arguments: &Arguments) -> Result<u8, String> {
 
 /// Runs the program that has TLS in place of this one, with the same words; returns why it could not. Who could put
 /// another one in its place could replace this one.
-fn become_tls() -> String {
+fn become_tls(arguments: &Arguments) -> String {
     let wanted = "a `nut+tls://' server needs";
     let path = match std::env::current_exe() {
         Ok(path) => path.with_file_name(tls::PROGRAM),
@@ -435,7 +448,8 @@ fn become_tls() -> String {
     let (Ok(program), Ok(words)) = (word(path.as_os_str()), words) else {
         return format!("{wanted} {}, and its name cannot be said", path.display());
     };
-    let Err(error) = nix::unistd::execv(&program, &words);
+    let environment = arguments.supervisor.as_ref().map_or(Vec::new(), Named::environment);
+    let Err(error) = nix::unistd::execve(&program, &words, &environment);
     format!("{wanted} {}, which belongs beside this program: {error}", path.display())
 }
 

@@ -17,23 +17,35 @@ use common::sim::{Kind, Rig};
 use nix::libc;
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// A daemon and its processes.
 struct Daemon {
     wanted: Wanted,
     rig: Rig,
+    /// Who may have started it.
+    _supervisor: UnixDatagram,
     pids: BTreeMap<&'static str, u32>,
 }
 
 fn start(wanted: Wanted) -> Daemon {
     // What the caller leaves to the daemon: an environment, open descriptors, ignored signals, a mask.
     let mut wanted = wanted;
-    let caller = "umask 0; exec 7</etc/passwd; LEAK=upsentry-leak RUST_BACKTRACE=full \
-                  exec env --ignore-signal=CHLD,USR1 \"$@\"";
-    wanted.wrapper = ["sh", "-c", caller, "sh"].map(str::to_owned).to_vec();
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("upsentry-proc-{}-{number}", std::process::id());
+    let address = SocketAddr::from_abstract_name(&name).expect("a name");
+    let supervisor = UnixDatagram::bind_addr(&address).expect("a supervisor's socket");
+    let caller = format!(
+        "umask 0; exec 7</etc/passwd; LEAK=upsentry-leak RUST_BACKTRACE=full \
+         NOTIFY_SOCKET=@{name} exec env --ignore-signal=CHLD,USR1 \"$@\""
+    );
+    wanted.wrapper = ["sh", "-c", &caller, "sh"].map(str::to_owned).to_vec();
     let mut rig = wanted.start("");
     let started = Instant::now();
     let pids = if wanted.background {
@@ -46,7 +58,7 @@ fn start(wanted: Wanted) -> Daemon {
     } else {
         confined(&rig, &wanted, soon().saturating_sub(started.elapsed()))
     };
-    Daemon { wanted, rig, pids }
+    Daemon { wanted, rig, _supervisor: supervisor, pids }
 }
 
 fn all(daemon: &Daemon) {
@@ -173,8 +185,9 @@ fn open_files(daemon: &Daemon, name: &str, pid: u32) {
             // Where it tells the jail of its page; the history, and both ends of the pipe to its thread.
             expected.extend(["eventfd rw", "history rw", "pipe r", "pipe w"]);
             expected.extend(if wanted.via == "initctl" { ["initctl w"] } else { ["unix rw"] });
-            // Where it said that the start was over; where it says what happened.
-            expected.extend(wanted.background.then_some("pipe w"));
+            // Where it said that the start was over, or where its supervisor hears that it lives; where it says
+            // what happened.
+            expected.push(if wanted.background { "pipe w" } else { "unix rw" });
             expected.extend(wanted.notify.then_some("pipe w"));
             expected.extend(log(wanted));
             // Where it reads the runlevel; no key, no UDP socket, none that listens.

@@ -7,6 +7,7 @@ pub mod cause;
 pub mod fold;
 pub mod frame;
 pub mod guard;
+pub mod heartbeat;
 pub mod judge;
 pub mod keeper;
 pub mod last_act;

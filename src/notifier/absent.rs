@@ -3,6 +3,7 @@
 //! what the program that looks names up has found.
 
 use std::fmt::Display;
+use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::notifier::logging::{ALERT, NOTICE, say};
 use crate::notifier::names::{self, Question};
 use crate::notifier::open::Opened;
 use crate::notifier::port;
+use crate::sys::supervisor::{self, Line};
 use crate::sys::{at, now, process, raw};
 
 /// Between two looks for the device.
@@ -42,6 +44,7 @@ pub(super) fn wait(
     config: &Config,
     opened: &mut Opened,
     started: &mut Option<OwnedFd>,
+    supervisor: Option<&Line>,
 ) -> Result<Part, String> {
     while opened.absent(config).next().is_some() {
         match raw::fork().map_err(at("fork"))? {
@@ -53,7 +56,8 @@ pub(super) fn wait(
                 process::name(c"upsentry-wait");
                 // The first child says that the start is over; who called us waits for that.
                 *started = None;
-                look(config, opened, child)
+                supervisor.map(|line| line.say(supervisor::WAITS));
+                look(config, opened, child, supervisor)
                     .map_err(|error| format!("waiting for a device or a name: {error}"))?;
                 opened.reread();
             }
@@ -65,7 +69,7 @@ pub(super) fn wait(
 
 /// Waits for one more device, then has the child stop. Ends this process with the child's status when
 /// the child ends, or with it on TERM and INT.
-fn look(config: &Config, opened: &mut Opened, child: Pid) -> std::io::Result<()> {
+fn look(config: &Config, opened: &mut Opened, child: Pid, to: Option<&Line>) -> io::Result<()> {
     let mask: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGCHLD].into_iter().collect();
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
     let began = now();
@@ -74,6 +78,7 @@ fn look(config: &Config, opened: &mut Opened, child: Pid) -> std::io::Result<()>
     loop {
         let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
         process::wait(&mut fds, Some(LOOK))?;
+        to.map(|line| line.say(supervisor::LIVES));
         while let Some(info) = signals.read_signal()? {
             if i32::try_from(info.ssi_signo) != Ok(Signal::SIGCHLD as i32) {
                 kill(child, Signal::SIGTERM)?;
@@ -129,7 +134,7 @@ impl Opened {
         config: &Config,
         question: &mut Option<Question>,
         loud: Option<Duration>,
-    ) -> std::io::Result<bool> {
+    ) -> io::Result<bool> {
         let missing = self.absent(config).filter(|ups| ups.watch.host().is_some());
         let missing: Vec<&Ups> = missing.collect();
         for ups in &missing {

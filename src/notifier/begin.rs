@@ -25,6 +25,7 @@ use crate::notifier::notice::Notice;
 use crate::notifier::open::Opened;
 use crate::notifier::parent::{Ends, Parent};
 use crate::notifier::start::Mode;
+use crate::notifier::supervisor::Supervisor;
 use crate::notifier::teller::{Fifo, HandLink, Teller};
 use crate::notifier::trouble;
 use crate::notifier::via::Actions;
@@ -108,6 +109,7 @@ fn assemble(config: &Config, opened: Opened, forked: Forked) -> Parent {
                 .is_master()
                 .then(|| Slaves::at_start(title.as_ref().and_then(level), record.slaves)),
             notice: Notice::new(forked.board),
+            supervisor: forked.mode.supervisor.map(Supervisor::new),
         },
         farewell: Farewell {
             title,

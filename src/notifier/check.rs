@@ -44,7 +44,7 @@ pub fn report(config: &Config) -> Report {
             way(&mut screen, &mut remarks, config, &init, &route);
             words(&mut screen, config, &scripts, &route);
             errors += take(&mut remarks, scripts.remarks(&init, &route));
-            around(&mut screen, &mut remarks, config, &init, &scripts);
+            errors += take(&mut remarks, around(&mut screen, config, &init, &scripts));
             runs_as(&mut screen, config, &route);
         }
         Err(error) => {
@@ -154,22 +154,11 @@ fn words(screen: &mut String, config: &Config, scripts: &Scripts, route: &Route)
 }
 
 /// What cuts the load, and what starts the daemon again.
-fn around(
-    screen: &mut String,
-    remarks: &mut Vec<String>,
-    config: &Config,
-    init: &Init,
-    scripts: &Scripts,
-) {
-    let rows = [
-        ("kill hook", installed::hook(config, init)),
-        ("restarted by", installed::restarted(init, scripts)),
-    ];
-    for (name, one) in rows {
-        row(screen, name, &one.shown);
-        take(remarks, one.remarks);
-    }
-    take(remarks, installed::others(scripts));
+fn around(screen: &mut String, config: &Config, init: &Init, scripts: &Scripts) -> Vec<Remark> {
+    let (hook, restarted) = (installed::hook(config, init), installed::restarted(init, scripts));
+    row(screen, "kill hook", &hook.shown);
+    row(screen, "restarted by", &restarted.shown);
+    [hook.remarks, restarted.remarks, installed::others(scripts)].concat()
 }
 
 fn name(spec: &UserSpec) -> String {

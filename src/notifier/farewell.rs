@@ -44,6 +44,9 @@ impl Parent {
             say(NOTICE, format_args!("{signal}: again: not waiting any longer for other machines"));
             return Some(End::Stopped);
         }
+        if let Some(supervisor) = &self.ends.supervisor {
+            supervisor.stopping();
+        }
         let wait = self.farewell.wait;
         let told = self.keeper.judge.last_told();
         let Some(wait) =

@@ -31,7 +31,7 @@ pub struct Fds {
     pub pwrite: Vec<RawFd>,
     /// The pid file, emptied at the end.
     pub truncate: Vec<RawFd>,
-    /// The log's socket.
+    /// The log's socket, the supervisor's.
     pub send: Vec<RawFd>,
     /// The sockets of warden and hand, told that we go.
     pub shutdown: Vec<RawFd>,

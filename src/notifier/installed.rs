@@ -11,8 +11,11 @@ use crate::notifier::scripts::{Line, Remark, Scripts, program};
 
 /// What Debian's last script of a halt runs before the power goes.
 const DEBIAN: &str = "/etc/init.d/ups-monitor";
-/// Last scripts of other systems, which are to be edited: Slackware's, runit's.
-const LAST: [&str; 2] = ["/etc/rc.d/rc.0", "/etc/runit/3"];
+/// Last scripts of other systems, which are to be edited (Slackware's, runit's); and what they may call.
+const LAST: [(&str, &str); 2] =
+    [("/etc/rc.d/rc.0", "/etc/rc.d/rc.ups-monitor"), ("/etc/runit/3", DEBIAN)];
+/// Where OpenRC is, and where it has what it runs.
+const OPENRC: (&str, [&str; 2]) = ("/run/openrc", ["/etc/init.d", "/etc/local.d"]);
 /// What systemd runs last.
 const SYSTEMD: [&str; 2] = ["/usr/lib/systemd/system-shutdown", "/lib/systemd/system-shutdown"];
 /// What Debian's script looks at where nobody said how to halt.
@@ -48,17 +51,20 @@ pub(super) fn cuts(config: &Config) -> bool {
 /// What will run `upsentry kill`.
 pub(super) fn hook(config: &Config, init: &Init) -> Row {
     if init.systemd {
-        let all =
-            SYSTEMD.iter().flat_map(|path| std::fs::read_dir(path).into_iter().flatten().flatten());
-        let ours = all.map(|entry| entry.path()).find(|path| calls(path) && is_executable(path));
-        return found(
-            config,
-            ours,
-            &format!("no program in {} runs `upsentry kill'", SYSTEMD.join(" or ")),
-        );
+        let ours = below(&SYSTEMD).find(|path| calls(path) && is_executable(path));
+        let missing = format!("no program in {} runs `upsentry kill'", SYSTEMD.join(" or "));
+        return found(config, ours, &missing);
     }
-    if let Some(path) = LAST.map(Path::new).into_iter().find(|path| path.exists()) {
-        let ours = calls(path).then(|| path.to_owned());
+    let (openrc, directories) = OPENRC;
+    if Path::new(openrc).exists() {
+        let ours = below(&directories).find(|path| names(path, "kill --wait"));
+        let missing = format!("no script in {} runs `upsentry kill'", directories.join(" or "));
+        return found(config, ours, &missing);
+    }
+    let last = LAST.map(|(path, may)| (Path::new(path), Path::new(may)));
+    if let Some((path, may)) = last.into_iter().find(|(path, _)| path.exists()) {
+        let indeed = || names(path, "ups-monitor") && calls(may) && is_executable(may);
+        let ours = (calls(path) || indeed()).then(|| path.to_owned());
         return found(config, ours, &format!("{} does not run `upsentry kill'", path.display()));
     }
     let path = Path::new(DEBIAN);
@@ -150,12 +156,24 @@ pub(super) fn reminder(config: &Config) -> Option<&'static str> {
     cuts(config).then_some(text)
 }
 
-/// Whether this script runs upsentry: a line names it that is no comment.
+/// What is in these directories.
+fn below(directories: &[&str]) -> impl Iterator<Item = PathBuf> {
+    let all = directories.iter().flat_map(|path| std::fs::read_dir(path).into_iter().flatten());
+    all.flatten().map(|entry| entry.path())
+}
+
+/// Whether this script runs upsentry.
 fn calls(path: &Path) -> bool {
+    names(path, "upsentry")
+}
+
+/// A line of this script that is no comment has the word.
+fn names(path: &Path, word: &str) -> bool {
+    let word = word.as_bytes();
     let named = |text: &[u8]| {
         let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_start);
-        let code = lines.filter(|line| !line.starts_with(b"#"));
-        code.map(|line| line.windows(8)).any(|mut words| words.any(|word| word == b"upsentry"))
+        let mut code = lines.filter(|line| !line.starts_with(b"#"));
+        code.any(|line| line.windows(word.len()).any(|part| part == word))
     };
     read(path, named).unwrap_or(false)
 }

@@ -5,15 +5,13 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::fs::OpenOptions;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::net::UnixDatagram;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
-use nix::sys::socket::{MsgFlags, send};
 use nix::sys::time::TimeSpec;
 
-use crate::sys::process;
 use crate::sys::text::Text;
+use crate::sys::{datagram, process};
 
 /// Syslog severities.
 pub const EMERG: u8 = 0;
@@ -61,7 +59,7 @@ enum Route {
     Stderr,
     /// A datagram socket connected to /dev/log, and /dev/kmsg for when its reader has died.
     Syslog {
-        socket: Option<UnixDatagram>,
+        socket: Option<OwnedFd>,
         kmsg: Option<OwnedFd>,
     },
 }
@@ -120,10 +118,9 @@ impl Sink {
             Route::Syslog { socket, kmsg } => {
                 let text = Text::<LONGEST>::new(format_args!("<{priority}>{tag}[{id}]: {line}"));
                 let socket = socket.as_ref().filter(|_| !self.dead.load(Ordering::Relaxed));
-                let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-                let sent = socket.map(|socket| send(socket.as_raw_fd(), text.bytes(), flags));
+                let sent = socket.map(|socket| datagram::tell(socket.as_fd(), text.bytes()));
                 match (sent, kmsg) {
-                    (Some(Ok(_)), _) => true,
+                    (Some(Ok(())), _) => true,
                     (
                         Some(Err(Errno::EAGAIN | Errno::EINTR | Errno::ENOBUFS | Errno::ENOMEM)),
                         _,
@@ -143,8 +140,7 @@ impl Sink {
 
 impl Route {
     fn syslog() -> Route {
-        let socket = UnixDatagram::unbound().ok();
-        let socket = socket.filter(|socket| socket.connect("/dev/log").is_ok());
+        let socket = datagram::connect("/dev/log".as_ref()).ok();
         let kmsg = OpenOptions::new().write(true).open("/dev/kmsg").ok().map(OwnedFd::from);
         if socket.is_none() && kmsg.is_none() {
             return Route::Stderr;

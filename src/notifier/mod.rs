@@ -38,6 +38,7 @@ mod run;
 pub mod scripts;
 mod start;
 pub mod state;
+mod supervisor;
 mod teller;
 mod trouble;
 pub mod users;

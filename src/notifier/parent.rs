@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 
 use crate::history::record::Cause;
-use crate::ipc::frame::Malformed;
+use crate::ipc::frame::{Kind, Malformed};
 use crate::ipc::guard::Violation;
 use crate::ipc::judge::{Judge, Tell};
 use crate::ipc::keeper::{AGAIN, Keeper, Note, Outside, Said, Stage};
@@ -28,6 +28,7 @@ use crate::notifier::link::{Gate, Link, discard};
 use crate::notifier::logging::{ALERT, EMERG, NOTICE, Sink, WARNING, say};
 use crate::notifier::notice::Notice;
 use crate::notifier::state::StateFile;
+use crate::notifier::supervisor::Supervisor;
 use crate::notifier::teller::Teller;
 use crate::sys::{now, process, raw, unix_time};
 use crate::sysvinit::lifeline::Watch;
@@ -52,6 +53,7 @@ pub(super) struct Ends {
     /// On a master: what became of its slaves.
     pub(super) slaves: Option<Slaves>,
     pub(super) notice: Notice,
+    pub(super) supervisor: Option<Supervisor>,
 }
 
 /// Everything that the parent holds.
@@ -120,7 +122,10 @@ impl Parent {
                 .chain(history.map(|[_, _, file]| file))
                 .collect(),
             truncate: self.pid_file.iter().map(AsRawFd::as_raw_fd).collect(),
-            send: log_send.into_iter().collect(),
+            send: log_send
+                .into_iter()
+                .chain(ends.supervisor.as_ref().map(Supervisor::descriptor))
+                .collect(),
             shutdown: [link].into_iter().chain(hand).collect(),
         }
     }
@@ -158,21 +163,36 @@ impl Parent {
             hook.write();
         }
         self.report(time);
+        let outage = self.outage();
+        if let Some(supervisor) = &mut self.ends.supervisor {
+            supervisor.feed(time, outage);
+        }
         let parted = self.parted(time);
         parted.or_else(|| self.signalled(time)).or_else(|| self.trouble(time))
+    }
+
+    /// Some UPS was last seen on battery.
+    fn outage(&self) -> bool {
+        let mut feeds = self.keeper.judge.feeds().iter();
+        feeds.any(|feed| matches!(feed.last, Some(Power::Battery | Power::Low)))
     }
 
     /// Says once that the start is over.
     fn report(&mut self, time: Duration) {
         let keeper = &mut self.keeper;
         let known = keeper.stage == Stage::Running && keeper.guard.all_known();
+        let feeds = keeper.judge.feeds();
+        let on_mains = feeds.iter().filter(|feed| feed.last == Some(Power::Mains)).count();
+        let all = feeds.len();
         if known && !keeper.was_known {
             keeper.was_known = true;
-            let feeds = keeper.judge.feeds();
-            let on_mains = feeds.iter().filter(|feed| feed.last == Some(Power::Mains)).count();
-            say(NOTICE, format_args!("ready: {on_mains} of {} UPS on mains", feeds.len()));
+            say(NOTICE, format_args!("ready: {on_mains} of {all} UPS on mains"));
         }
         let late = time.saturating_sub(self.began) >= START;
+        let waits = self.ends.supervisor.as_mut().filter(|supervisor| !supervisor.ready);
+        if let Some(supervisor) = waits.filter(|_| keeper.was_known || late) {
+            supervisor.started(format_args!("{on_mains} of {all} UPS on mains"));
+        }
         if let Some(started) = self.started.take_if(|_| keeper.was_known || late) {
             match nix::unistd::write(&started, &[0]) {
                 // Who waits would do so for ever: the next turn tries again.
@@ -205,14 +225,18 @@ impl Parent {
 
     /// Sleeps until something is there or due.
     fn sleep(&mut self, time: Duration) -> nix::Result<()> {
+        let outage = self.outage();
         let ends = &mut self.ends;
         let gate_open = ends.gate.open(time);
         let next = self.keeper.next(time, ends.ready(), ends.open());
         let late = self.began.saturating_add(START);
         let late = if self.keeper.was_known { time } else { late };
-        let start = self.started.as_ref().map(|_| late.max(time.saturating_add(AGAIN)));
+        let waits = ends.supervisor.as_ref().is_some_and(|supervisor| !supervisor.ready);
+        let waits = waits || self.started.is_some();
+        let start = waits.then(|| late.max(time.saturating_add(AGAIN)));
+        let fed = ends.supervisor.as_ref().and_then(|supervisor| supervisor.next(outage));
         let times = [next, start, ends.gate.next(), ends.teller.next(), self.blind_at];
-        let more = [self.remind_at, ends.gate.dropped_at, self.farewell.until];
+        let more = [self.remind_at, ends.gate.dropped_at, self.farewell.until, fed];
         let times = times.into_iter().chain(more).flatten();
         let timeout = times.min().map(|at| at.saturating_sub(now()));
         let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
@@ -332,6 +356,11 @@ impl Outside for Ends {
                 );
             }
             Note::Heard(event) => {
+                if let Some(supervisor) =
+                    self.supervisor.as_mut().filter(|_| event.kind == Kind::Alive)
+                {
+                    supervisor.heard();
+                }
                 if let Some(hook) = &mut self.hook {
                     hook.heard(event);
                 }
@@ -381,15 +410,17 @@ impl Ends {
 
     fn say_told(&self, tell: Tell) {
         let what = self.teller.describe(tell);
-        match (tell.word, tell.insist, tell.blind) {
-            (_, true, _) => say(ALERT, format_args!("still up: init told again: {what}")),
-            (_, _, true) => {
-                say(ALERT, format_args!("blind on battery for too long; init told: {what}"))
-            }
-            (Word::Ok, ..) => say(NOTICE, format_args!("mains on; init told: {what}")),
-            (Word::Fail, ..) => say(WARNING, format_args!("on battery; init told: {what}")),
-            (Word::Low, ..) => say(ALERT, format_args!("battery low; init told: {what}")),
-            (Word::Shutdown, ..) => say(ALERT, format_args!("shutting down; init told: {what}")),
+        let (severity, why) = match (tell.word, tell.insist, tell.blind) {
+            (_, true, _) => (ALERT, "still up: init told again:"),
+            (_, _, true) => (ALERT, "blind on battery for too long; init told:"),
+            (Word::Ok, ..) => (NOTICE, "mains on; init told:"),
+            (Word::Fail, ..) => (WARNING, "on battery; init told:"),
+            (Word::Low, ..) => (ALERT, "battery low; init told:"),
+            (Word::Shutdown, ..) => (ALERT, "shutting down; init told:"),
+        };
+        say(severity, format_args!("{why} {what}"));
+        if let Some(supervisor) = &self.supervisor {
+            supervisor.status(format_args!("{why} {what}"));
         }
     }
 }

@@ -25,11 +25,12 @@ use crate::notifier::via::{self, Init};
 use crate::sys::board::{self, Board};
 use crate::sys::cage::{Cage, Reach};
 use crate::sys::confine::{self, Walls};
+use crate::sys::supervisor::Line;
 use crate::sys::text::complain;
 use crate::sys::{at, filter as seccomp, process, raw};
 
 /// How the command line wants it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Mode {
     /// Stay in the foreground; somebody restarts us.
     pub foreground: bool,
@@ -37,6 +38,8 @@ pub struct Mode {
     pub log_stderr: bool,
     /// How long to wait before a failing end, so that init does not switch our line off.
     pub linger: Duration,
+    /// Who wants to hear that the start is over, and that we live.
+    pub supervisor: Option<Line>,
 }
 
 /// What the jail gets, one `tty` for each UPS of the configuration, in its order.
@@ -57,7 +60,7 @@ pub struct Jail {
 ///
 /// # Errors
 /// Why nothing was started; one message that says what to do.
-pub fn run(config: &mut Config, mode: Mode, jail: Enter) -> Result<u8, String> {
+pub fn run(config: &mut Config, mut mode: Mode, jail: Enter) -> Result<u8, String> {
     if !Uid::effective().is_root() {
         return Err(
             "must be started by root: it opens the port and init's FIFO, then gives root up"
@@ -93,9 +96,10 @@ pub fn run(config: &mut Config, mode: Mode, jail: Enter) -> Result<u8, String> {
     let _ = nix::unistd::dup2_stdin(&opened.null);
     let _ = nix::unistd::dup2_stdout(&opened.null);
     process::block_signals().map_err(at("signal mask"))?;
-    if absent::wait(config, &mut opened, &mut started)? == Part::Meanwhile {
-        // The file names the process that waits.
-        pid_file = None;
+    let supervisor = mode.supervisor.as_ref();
+    if absent::wait(config, &mut opened, &mut started, supervisor)? == Part::Meanwhile {
+        // The file names the process that waits; a supervisor hears only that one.
+        (pid_file, mode.supervisor) = (None, None);
     }
     let hand = hand(config, &mut opened)?;
     let (link, events, log, board) = fork_warden(config, &mut opened, jail)?;
@@ -249,7 +253,8 @@ fn drop_root(
     let some = [&forked.hand, &forked.notify, &forked.started, fifo];
     let some = some.map(|fd| fd.as_ref().map(AsRawFd::as_raw_fd));
     let files = [title, &forked.pid_file].map(|file| file.as_ref().map(AsRawFd::as_raw_fd));
-    let more = [log, syslog].into_iter().chain(some).chain(files).flatten();
+    let supervisor = forked.mode.supervisor.as_ref().map(Line::descriptor);
+    let more = [log, syslog, supervisor].into_iter().chain(some).chain(files).flatten();
     let past = history.as_ref().map(History::descriptors).ok().into_iter().flatten();
     let board = forked.board.descriptor();
     let one = [forked.signals.as_fd(), state.fd(), null.as_fd()].map(|fd| fd.as_raw_fd());

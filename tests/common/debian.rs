@@ -112,13 +112,17 @@ pub fn build(directory: &Path, version: &str) -> Option<PathBuf> {
     }
     fs::create_dir_all(directory).expect("a directory");
     let program = directory.join("program");
-    let stripped = Command::new("strip").arg("-o").arg(&program).arg(DAEMON).status();
-    assert!(stripped.expect("strip").success());
+    for end in ["", "-tls"] {
+        let to = format!("{}{end}", program.display());
+        let stripped = Command::new("strip").args(["-o", &to, &format!("{DAEMON}{end}")]).status();
+        assert!(stripped.expect("strip").success());
+    }
     let built = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/debian/build"))
         .arg(directory)
         .arg("--tree")
         .env("UPSENTRY_BINARY", program)
         .env("UPSENTRY_VERSION", version)
+        .env("DPKG_DEB_COMPRESSOR_LEVEL", "1")
         .output()
         .expect("packaging/debian/build");
     let said = String::from_utf8_lossy(&built.stdout);
@@ -241,6 +245,16 @@ impl Debian {
     /// A file of the rig's directory.
     pub fn outside(&self, name: &str) -> PathBuf {
         self.rig.setup().path(name)
+    }
+
+    /// Its loopback, which no script there brings up, for it has no network.
+    pub fn loopback(&mut self) {
+        let line = format!("nsenter -t {} -n ip link set lo up", self.init);
+        self.rig.input(&line);
+        self.until("the loopback", |rig| {
+            let addresses = fs::read_to_string(format!("/proc/{}/net/fib_trie", rig.init)).ok()?;
+            addresses.contains("127.0.0.1").then_some(())
+        });
     }
 
     /// Moves the UPS's lines.

@@ -439,10 +439,10 @@ pub fn release() -> &'static Path {
         if let Some(path) = std::env::var_os("UPSENTRY_RELEASE") {
             return path.into();
         }
-        // target/PROFILE/upsentry
+        // target/PROFILE/upsentry; beside it is the one with TLS.
         let target = Path::new(super::DAEMON).ancestors().nth(2).expect("target/PROFILE");
         let mut build = std::process::Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--release", "--package", "upsentry", "--bin", "upsentry"]);
+        build.args(["build", "--quiet", "--release", "--package", "upsentry", "--bins"]);
         build.args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]);
         build.arg("--target-dir").arg(target);
         let built = build.stdin(std::process::Stdio::null()).status();

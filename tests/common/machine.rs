@@ -1,4 +1,4 @@
-//! A whole machine: QEMU, run under the simulator, so that a real kernel's 16550A driver sees the lines of
+//! A machine: QEMU, run under the simulator, so that a real kernel's 16550A driver sees the lines of
 //! the UPS move, with interrupts, and the simulator sees what that driver drives.
 //!
 //! ```ignore
@@ -9,32 +9,23 @@
 //! println!("{:?}", between(moved, script.nanos));
 //! ```
 //!
-//! Four UARTs: the console, into a file; the UPS, as `/dev/ttyS1`; a shell that takes commands; and what
-//! scripts and daemon have to say, each line stamped with this machine's clock when it arrives. Sysvinit is
-//! process 1; all else in the first file system is a static busybox and the daemon with its libraries.
-//! The processor is emulated (no KVM), so it is a slow machine, and QEMU looks at the UPS's lines every 10 ms.
+//! Sysvinit is process 1; all else in the first file system is a static busybox and the daemon with its libraries.
+//! Scripts and daemon say what they do on a port of their own; see [`Guest`].
 
-mod base64;
-mod cpio;
-
-use super::sim::{Event, Kind, Rig, Setup};
-use super::{DAEMON, skip};
-use cpio::Archive;
+use super::DAEMON;
+pub use super::guest::SOON;
+use super::guest::cpio::Archive;
+use super::guest::{Guest, Qemu, SHELL, Said, parts, turn};
+use super::sim::Setup;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// No machine runs longer.
-const LIMIT: &str = "170";
-/// From power on to a shell, on a host that is busy with other things.
-const BOOT: Duration = Duration::from_secs(90);
-/// Longer than anything takes that has no time of its own.
-pub const SOON: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(170);
 
 /// Process 1 until it becomes init.
 const INIT: &str = "#!/bin/busybox sh
@@ -49,18 +40,6 @@ mkfifo /run/said
 stty -F /dev/ttyS3 raw -echo
 cat 0<>/run/said >/dev/ttyS3 &
 exec env -i PATH=/bin:/sbin SELINUX_INIT=YES /sbin/init
-";
-
-/// Takes commands: `ID BASE64`, answers `ID STATUS BASE64`.
-const SHELL: &str = "#!/bin/sh
-exec </dev/ttyS2 >/dev/ttyS2 2>&1
-stty raw -echo
-echo 0 0
-while read -r id job; do
-    echo \"$job\" | base64 -d >/run/job
-    sh /run/job >/run/job.out 2>&1 </dev/null
-    echo \"$id $? $(base64 -w 0 /run/job.out)\"
-done
 ";
 
 /// What every line of the inittab runs.
@@ -114,14 +93,6 @@ impl Default for Boot {
     }
 }
 
-/// A line that came out of the machine.
-#[derive(Debug, Clone)]
-pub struct Said {
-    /// When it arrived: CLOCK_MONOTONIC of this machine, as in the simulator's log.
-    pub nanos: u64,
-    pub text: String,
-}
-
 /// A run of a line of the inittab.
 #[derive(Debug, Clone)]
 pub struct Script {
@@ -143,28 +114,26 @@ impl Script {
     }
 }
 
-/// How a command in the machine ended.
-#[derive(Debug, Clone)]
-pub struct Ran {
-    pub status: i32,
-    /// Both its outputs.
-    pub output: String,
-}
-
 /// The machine. Dropping it ends QEMU.
 #[derive(Debug)]
 pub struct Machine {
-    rig: Rig,
-    shell: BufReader<UnixStream>,
-    said: Arc<Mutex<Vec<Said>>>,
-    commands: u32,
+    guest: Guest,
     seen: usize,
-    booted: Instant,
-    _turn: MutexGuard<'static, ()>,
 }
 
-/// One machine at a time: two would take the time from each other.
-static TURN: Mutex<()> = Mutex::new(());
+impl Deref for Machine {
+    type Target = Guest;
+
+    fn deref(&self) -> &Guest {
+        &self.guest
+    }
+}
+
+impl DerefMut for Machine {
+    fn deref_mut(&mut self) -> &mut Guest {
+        &mut self.guest
+    }
+}
 
 /// A program and all the libraries that it needs.
 fn with_libraries(archive: &mut Archive, program: &Path, path: &str) {
@@ -207,151 +176,22 @@ fn first_file_system(init: &Path, busybox: &Path) -> Vec<u8> {
     archive.finish()
 }
 
-/// A file of a part that `tests/install` has unpacked.
-pub fn part(name: &str, file: &str) -> PathBuf {
-    let parts = match std::env::var_os("UPSENTRY_PARTS") {
-        Some(parts) => PathBuf::from(parts),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("target/parts"),
-    };
-    parts.join(name).join(file)
-}
-
-/// All that is needed from outside: QEMU, a kernel, sysvinit, busybox.
-fn parts(boot: &Boot) -> Option<[PathBuf; 3]> {
-    let qemu = Command::new("qemu-system-x86_64").arg("--version").output();
-    if !cfg!(target_arch = "x86_64") || !qemu.is_ok_and(|output| output.status.success()) {
-        skip("needs x86-64 and qemu-system-x86_64: `tests/install` installs it");
-        return None;
-    }
-    let names = [("sysvinit", "sbin/init"), ("busybox", "bin/busybox"), (boot.kernel, "vmlinuz")];
-    let found = names.map(|(name, file)| part(name, file));
-    if let Some(path) = found.iter().find(|path| !path.exists()) {
-        skip(&format!("needs {}: `tests/install` unpacks it", path.display()));
-        return None;
-    }
-    Some(found)
-}
-
-fn words(boot: &Boot, setup: &Setup, kernel: &Path) -> Vec<String> {
-    let path = |name: &str| setup.path(name).display().to_string();
-    let append = format!(
-        "console=ttyS0 quiet panic=-1 no_timer_check mitigations=off random.trust_cpu=on {}",
-        boot.append
-    );
-    let socket = |id: &str| format!("socket,id={id},path={},server=on,wait=off", path(id));
-    // Interrupts of their own: COM3 and COM4 would share those of COM1 and COM2.
-    let uart = |id: &str, index, port, irq| {
-        format!("isa-serial,chardev={id},index={index},iobase={port},irq={irq}")
-    };
-    let mut words: Vec<String> =
-        "-s KILL".split(' ').chain([LIMIT, "qemu-system-x86_64"]).map(str::to_owned).collect();
-    words.extend(
-        "-accel tcg -machine pc,vmport=off -cpu max -smp 1 -m 192 -nodefaults -display none -no-reboot"
-            .split(' ')
-            .map(str::to_owned),
-    );
-    let options = [
-        ("-kernel", kernel.display().to_string()),
-        ("-initrd", path("initrd")),
-        ("-append", append),
-        ("-chardev", format!("file,id=console,path={}", path("console"))),
-        ("-serial", "chardev:console".to_owned()),
-        ("-chardev", format!("serial,id=ups,path={}", path("ups"))),
-        ("-serial", "chardev:ups".to_owned()),
-        ("-chardev", socket("shell")),
-        ("-device", uart("shell", 2, "0x3e8", 5)),
-        ("-chardev", socket("said")),
-        ("-device", uart("said", 3, "0x2e8", 7)),
-    ];
-    words.extend(options.into_iter().flat_map(|(option, value)| [option.to_owned(), value]));
-    words
-}
-
-/// Now, on the clock of the simulator's log.
-fn nanos() -> u64 {
-    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).expect("a clock");
-    u64::try_from(Duration::from(now).as_nanos()).expect("a time")
-}
-
-/// Between two times of the simulator's clock.
-pub fn between(earlier: u64, later: u64) -> Duration {
-    Duration::from_nanos(later.saturating_sub(earlier))
-}
-
-fn connect(path: &Path) -> UnixStream {
-    let end = Instant::now() + SOON;
-    loop {
-        match UnixStream::connect(path) {
-            Ok(stream) => return stream,
-            Err(error) => assert!(Instant::now() < end, "QEMU's {}: {error}", path.display()),
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// Stamps each line as it arrives, until the machine is off.
-fn listen(stream: UnixStream) -> Arc<Mutex<Vec<Said>>> {
-    let said = Arc::new(Mutex::new(Vec::new()));
-    let list = Arc::clone(&said);
-    std::thread::spawn(move || {
-        for line in BufReader::new(stream).split(b'\n') {
-            let Ok(line) = line else { return };
-            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-            list.lock().expect("the list").push(Said { nanos: nanos(), text });
-        }
-    });
-    said
-}
-
 impl Machine {
     /// Boots until commands can be run. `None`: it cannot be done here; that has been said.
     pub fn boot(boot: &Boot) -> Option<Self> {
         if !super::need_root() {
             return None;
         }
-        let [init, busybox, kernel] = parts(boot)?;
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let needed =
+            [("sysvinit", "sbin/init"), ("busybox", "bin/busybox"), (boot.kernel, "vmlinuz")];
+        let [init, busybox, kernel] = parts(needed)?;
+        let turn = turn();
         let setup = Setup::new().port("ups", boot.lines);
         fs::write(setup.path("initrd"), first_file_system(&init, &busybox)).expect("the initrd");
-        let words = words(boot, &setup, &kernel);
-        let booted = Instant::now();
-        let rig = setup.start("timeout", &words);
-        let shell = connect(&rig.setup().path("shell"));
-        shell.set_read_timeout(Some(BOOT)).expect("a timeout");
-        let said = listen(connect(&rig.setup().path("said")));
-        let shell = BufReader::new(shell);
-        let mut machine = Self { rig, shell, said, commands: 0, seen: 0, booted, _turn: turn };
-        machine.answer();
-        println!("booted in {:.1} s: {}", booted.elapsed().as_secs_f32(), boot.append);
-        Some(machine)
-    }
-
-    /// The answer to the newest command: its status and output.
-    fn answer(&mut self) -> Ran {
-        let mut line = String::new();
-        let read = self.shell.read_line(&mut line);
-        let mut words = line.trim().split(' ');
-        let mut word = || words.next().unwrap_or("").to_owned();
-        let (number, status, output) = (word(), word(), word());
-        assert!(read.is_ok() && number == self.commands.to_string(), "{line:?} {}", self.story());
-        let output = String::from_utf8_lossy(&base64::decode(&output)).into_owned();
-        Ran { status: status.parse().expect("a status"), output }
-    }
-
-    /// Runs a command of the machine's shell to its end.
-    pub fn run(&mut self, command: &str) -> Ran {
-        self.commands += 1;
-        let line = format!("{} {}\n", self.commands, base64::encode(command.as_bytes()));
-        let written = self.shell.get_mut().write_all(line.as_bytes());
-        written.unwrap_or_else(|error| panic!("{error} {}", self.story()));
-        self.answer()
-    }
-
-    /// As [`Machine::run`]; it must succeed. Its output.
-    pub fn must(&mut self, command: &str) -> String {
-        let ran = self.run(command);
-        assert_eq!(ran.status, 0, "`{command}`: {} {}", ran.output, self.story());
-        ran.output.trim_end().to_owned()
+        let more = vec!["-no-reboot".to_owned()];
+        let qemu =
+            Qemu { kernel: &kernel, append: boot.append, limit: LIMIT, more, resumed: false };
+        Some(Self { guest: Guest::boot(setup, &qemu, turn), seen: 0 })
     }
 
     /// Writes a configuration for the port, quick to settle, with `more`, which may say one of these otherwise.
@@ -384,53 +224,6 @@ impl Machine {
         let wait = "i=0; while pidof upsentry upsentry-warden upsentry-mon >/dev/null; do \
                     i=$((i+1)); [ $i -lt 200 ] || exit 9; usleep 20000; done";
         self.must(&format!("kill -{signal} $(cat /run/upsentry.pid); {wait}"));
-    }
-
-    /// Moves the UPS's lines; when that was, on the simulator's clock.
-    pub fn lines(&mut self, levels: &str) -> u64 {
-        self.command(&format!("set ups {levels}"))
-    }
-
-    /// Gives the simulator a command and waits until it is done; when it was, on the simulator's clock.
-    pub fn command(&mut self, command: &str) -> u64 {
-        let from = nanos();
-        self.rig.command(command);
-        self.rig.command("mark done");
-        let mark = self.rig.wait_for(|event| event.nanos >= from && event.is("mark done"), SOON);
-        let mark = mark.unwrap_or_else(|| panic!("`{command}` was not done"));
-        let moved = |event: &&Event| {
-            event.nanos >= from && event.nanos <= mark.nanos && event.text.starts_with("ups in ")
-        };
-        self.rig.log().iter().rfind(moved).map_or(mark.nanos, |event| event.nanos)
-    }
-
-    /// All that the machine has said.
-    pub fn said(&self) -> Vec<Said> {
-        self.said.lock().expect("the list").clone()
-    }
-
-    /// So much has been said.
-    pub fn mark(&self) -> usize {
-        self.said.lock().expect("the list").len()
-    }
-
-    /// What has been said since a [`Machine::mark`], as text.
-    pub fn since(&self, mark: usize) -> String {
-        let lines = self.said().into_iter().skip(mark).map(|said| said.text + "\n");
-        lines.collect()
-    }
-
-    /// Waits until something is said with these words, after a [`Machine::mark`].
-    pub fn says(&mut self, mark: usize, words: &str, timeout: Duration) -> Said {
-        let end = Instant::now() + timeout;
-        loop {
-            let said = self.said().into_iter().skip(mark).find(|said| said.text.contains(words));
-            if let Some(said) = said {
-                return said;
-            }
-            assert!(Instant::now() < end, "no `{words}` in {timeout:?} {}", self.story());
-            std::thread::sleep(Duration::from_millis(2));
-        }
     }
 
     /// All runs of lines of the inittab so far.
@@ -471,48 +264,5 @@ impl Machine {
         std::thread::sleep(time);
         let new = self.unexpected();
         assert!(new.is_empty(), "{new:?} {}", self.story());
-    }
-
-    /// What the port's outputs were driven to and by what, since a time: DTR, RTS.
-    pub fn driven(&mut self, since: u64) -> Vec<(bool, bool, Event)> {
-        let all = self.rig.log().iter().filter(|event| event.nanos >= since);
-        let outs = all.filter_map(|event| match event.kind {
-            Kind::Out { dtr, rts, .. } => Some((dtr, rts, event.clone())),
-            _ => None,
-        });
-        outs.collect()
-    }
-
-    /// Now, on the simulator's clock.
-    pub fn now(&self) -> u64 {
-        nanos()
-    }
-
-    /// Since power on.
-    pub fn up(&self) -> Duration {
-        self.booted.elapsed()
-    }
-
-    /// Waits until the machine has switched itself off; QEMU's exit status.
-    pub fn off(&mut self) -> Option<i32> {
-        self.rig.wait_exit(SOON)
-    }
-
-    /// All that is known, for messages.
-    pub fn story(&mut self) -> String {
-        let mut story = String::from("\n");
-        let said = self.said().into_iter().map(|said| (said.nanos, said.text));
-        let log = self.rig.log().iter().map(|event| (event.nanos, event.text.clone()));
-        let mut all: Vec<(u64, String)> = log.chain(said).collect();
-        all.sort();
-        for (nanos, text) in all.iter().skip(all.len().saturating_sub(150)) {
-            let _ = writeln!(story, "{:.3} {text}", between(0, *nanos).as_secs_f64());
-        }
-        let console = fs::read(self.rig.setup().path("console")).unwrap_or_default();
-        let console = String::from_utf8_lossy(&console);
-        let lines: Vec<&str> = console.lines().collect();
-        let last = lines.get(lines.len().saturating_sub(20)..).unwrap_or_default().join("\n");
-        let _ = write!(story, "console:\n{last}\nQEMU:\n{}", self.rig.stderr());
-        story
     }
 }

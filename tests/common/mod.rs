@@ -6,6 +6,7 @@
 
 pub mod debian;
 mod event;
+pub mod guest;
 pub mod init;
 pub mod jail;
 pub mod lists;
@@ -17,6 +18,7 @@ pub mod nut_cert;
 pub mod nut_fake;
 pub mod recorded;
 pub mod sim;
+pub mod whole;
 
 use std::fs::OpenOptions;
 use std::io::Write;

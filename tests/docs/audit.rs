@@ -105,8 +105,8 @@ const WHERE: &[(&str, &str)] = &[
     ("argon2", "the reader without rights"),
     ("winnow", "the reader without rights"),
     ("lexopt", "root, or whoever calls: the command line"),
-    ("rustls", "the jail"),
-    ("rustls-webpki", "the jail"),
+    ("rustls", "the jail, of `upsentry-tls` only"),
+    ("rustls-webpki", "the jail, of `upsentry-tls` only"),
 ];
 
 /// A crate with its version and licence, as cargo knows them.
@@ -172,15 +172,17 @@ fn dependencies() -> String {
 fn beneath() -> String {
     let direct: BTreeSet<String> = reasons().into_iter().map(|(name, _)| name).collect();
     let within = tree("normal,no-proc-macro", &[]);
+    let plain = tree("normal,no-proc-macro", &["--no-default-features"]);
     let all = tree("normal,build", &[]);
     let row = |(name, version, licence): &Crate, place| {
         format!("| {name} | {version} | {licence} | {place} |\n")
     };
     let brought = within.iter().filter(|one| !direct.contains(&one.0));
-    let brought: Vec<String> = brought.map(|one| row(one, "the program")).collect();
+    let place = |one: &Crate| if plain.contains(one) { "both programs" } else { "`upsentry-tls`" };
+    let brought: Vec<String> = brought.map(|one| row(one, place(one))).collect();
     let build: Vec<String> = all.difference(&within).map(|one| row(one, "the build")).collect();
     format!(
-        "| crate | version | licence | part of |\n|---|---|---|---|\n{}{}\n{} more in the program, {} that run at its build only.\n",
+        "| crate | version | licence | part of |\n|---|---|---|---|\n{}{}\n{} more in the programs, {} that run at its build only.\n",
         brought.concat(),
         build.concat(),
         brought.len(),

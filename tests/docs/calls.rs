@@ -49,7 +49,7 @@ const WHY: &[(&str, &str)] = &[
     ("parent newfstatat", "the other of the two"),
     ("parent pwrite64", "what init is told, and was"),
     ("parent ftruncate", "stopping"),
-    ("parent sendto", "the log"),
+    ("parent sendto", "the log; that we are ready, and live"),
     ("parent shutdown", "the end of warden and hand"),
     ("hand read", "one byte of four"),
     ("hand openat", "the new powerstatus file"),

@@ -67,6 +67,10 @@ fn bash_completes_what_there_is() {
     assert_eq!(bash("upsentry -c packaging/upsentry.c"), set(["packaging/upsentry.conf"]));
     assert_eq!(bash("upsentry rules check packaging/upsentry.c"), set(["packaging/upsentry.conf"]));
     assert_eq!(bash("upsentry models -"), set([]));
+    if there("shellcheck") {
+        let file = "packaging/completions/upsentry.bash";
+        assert_eq!(said(Command::new("shellcheck").arg(file)), "");
+    }
 }
 
 /// As somebody types: in a bash with a terminal, with the program that is built.

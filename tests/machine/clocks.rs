@@ -1,6 +1,7 @@
 //! Clocks that jump, clocks that only the kernel can read, clocks that begin elsewhere.
 
-use crate::common::machine::{Machine, between};
+use crate::common::guest::between;
+use crate::common::machine::Machine;
 use crate::{BATTERY, CABLE, MAINS, SOON, in_time, told};
 use std::time::Duration;
 

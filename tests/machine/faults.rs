@@ -1,6 +1,7 @@
 //! A monitor that is stopped while lines move, and a cable that is pulled.
 
-use crate::common::machine::{Boot, Machine, between};
+use crate::common::guest::between;
+use crate::common::machine::{Boot, Machine};
 use crate::{APART, BATTERY, CABLE, MAINS, SOON, counted, counts, in_time, told, works};
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
 //! Kernels with all of Landlock, with some, with none; each with a clock of its own.
 
 use crate::clocks::{source, timers_hold};
-use crate::common::machine::{Boot, Machine, part};
+use crate::common::guest::part;
+use crate::common::machine::{Boot, Machine};
 use crate::{CABLE, works};
 
 /// What the daemon says of Landlock.

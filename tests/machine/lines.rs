@@ -1,6 +1,7 @@
 //! Every line, with every kind of debounce, on the driver of a real 16550A.
 
-use crate::common::machine::{Boot, Machine, between};
+use crate::common::guest::between;
+use crate::common::machine::{Boot, Machine};
 use crate::{APART, SOON, counted, counts, in_time, told};
 use std::time::{Duration, Instant};
 

@@ -17,7 +17,8 @@ mod outage;
 mod outputs;
 mod sleep;
 
-use common::machine::{Machine, between};
+use common::guest::between;
+use common::machine::Machine;
 use std::time::Duration;
 
 /// Told so soon after a change, or after what must be waited for.

@@ -1,7 +1,8 @@
 //! One whole outage, from the plug to the power: sysvinit runs the daemon, hears of it, goes to runlevel 0,
 //! and the last script has the UPS cut the load.
 
-use crate::common::machine::{Boot, Machine, between};
+use crate::common::guest::between;
+use crate::common::machine::{Boot, Machine};
 use crate::{APART, CABLE};
 use std::time::Duration;
 

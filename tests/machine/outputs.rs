@@ -1,6 +1,7 @@
 //! What the daemon drives, as it arrives at the UPS: a restart on battery must not cut the load.
 
-use crate::common::machine::{Boot, Machine, between};
+use crate::common::guest::between;
+use crate::common::machine::{Boot, Machine};
 use crate::{BATTERY, CABLE, MAINS, told};
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! A machine that sleeps (suspend to RAM) in an outage: its serial port is without power meanwhile.
 
-use crate::common::machine::{Boot, Machine, between};
+use crate::common::guest::between;
+use crate::common::machine::{Boot, Machine};
 use crate::{BATTERY, CABLE, MAINS, SOON, told};
 use std::time::Duration;
 

@@ -249,3 +249,30 @@ fn without_that_program_the_start_says_what_is_missing() {
     let said = rig.stderr();
     assert!(said.contains("upsentry-tls, which belongs beside this program: ENOENT"), "{said}");
 }
+
+/// Who started `upsentry` hears of the program that took its place.
+#[test]
+fn a_supervisor_hears_of_it() {
+    if !need_nut() {
+        return;
+    }
+    let served = served();
+    let setup = Setup::new();
+    let path = setup.path("supervisor");
+    let supervisor = std::os::unix::net::UnixDatagram::bind(&path).expect("a socket");
+    supervisor.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
+    let trust = format!("tls-pin {}", served.certificate.pin());
+    let watch = format!("watch nut+tls://{}\n", served.nut.address("dummy"));
+    let lines = alone("", &format!("{watch}password {PASSWORD}\n{trust}\n"));
+    let conf = crate::conf(&setup, &served.nut, &lines);
+    let named = format!("NOTIFY_SOCKET={}", path.display());
+    let words = [&named, "WATCHDOG_USEC=9000000", DAEMON, "-f", "-c", conf.to_str().expect("it")];
+    let rig = setup.start("env", &words);
+    let mut heard = String::new();
+    while !(heard.contains("READY=1") && heard.contains("WATCHDOG=1")) {
+        let mut bytes = [0; 512];
+        let length =
+            supervisor.recv(&mut bytes).unwrap_or_else(|_| panic!("{heard}{}", rig.stderr()));
+        heard += &String::from_utf8_lossy(&bytes[..length]);
+    }
+}

@@ -7,9 +7,12 @@ mod common;
 
 mod divert;
 mod hook;
+mod install;
 mod life;
 mod power;
+mod scratch;
 mod service;
+mod slackware;
 
 use common::debian::{CONFIG, Debian};
 

@@ -106,6 +106,7 @@ fn an_administrator_s_shutdown_is_cancelled_by_a_low_battery_only() {
     rig.lines("cts=0 dcd=1");
     assert_eq!(rig.ending(), Some(false), "{}", rig.story());
     assert!(rig.said().contains("another shutdown is pending; it is cancelled"), "{}", rig.said());
+    assert!(!rig.said().contains("shutdown failed"), "{}", rig.said());
 }
 
 /// The state counts, not the name or the word that init's line calls it by.

@@ -79,3 +79,43 @@ fn a_halt_ends_it_first() {
     assert!(waits("at-hook") <= 1, "{}", read("at-hook"));
     assert!(waits("at-sendsigs") <= 1, "{}", read("at-sendsigs"));
 }
+
+/// The slave's `halt`: its machine goes down, which its own stop script would do.
+const SLAVE_HALTS: &str =
+    "#!/bin/sh\ntouch /run/rig/slave-halts\nsleep 1\nkill $(cat /run/slave.pid)\n";
+const SLAVE: &str = "watch 127.0.0.1\nkey-file /etc/upsentry.key\nvia command\nhalt /run/rig/halt\ntell low none\n\
+                     deadtime 3s\nhalt-time 3s\nstate-file /run/slave.state\npid-file /run/slave.pid\n\
+                     history-file /run/slave.history\nstatus-socket none\n";
+
+/// On battery, the slaves are told and waited for while there is a network; then the UPS cuts the power.
+#[test]
+fn a_halt_waits_for_the_slaves() {
+    let Some(mut rig) = Debian::boot("dpkg -i /run/rig/upsentry.deb; upsentry keygen") else {
+        return;
+    };
+    rig.loopback();
+    let master = format!("{CONFIG}key-file /etc/upsentry.key\nslave 127.0.0.1\nslave-wait 8s\n");
+    rig.must(&format!(
+        "cat >>/etc/upsentry.conf <<'END'\n{master}END\nservice upsentry start\n\
+         cat >/etc/slave.conf <<'END'\n{SLAVE}END\nchmod 600 /etc/slave.conf\n\
+         printf '%s' '{SLAVE_HALTS}' >/run/rig/halt; chmod 755 /run/rig/halt\n\
+         sed -i '2i exec >>/run/rig/stop 2>&1' /etc/init.d/upsentry\n\
+         sed -i '2i cp /run/upsentry.state /run/rig/at-sendsigs' /etc/init.d/sendsigs\n\
+         upsentry -c /etc/slave.conf"
+    ));
+    rig.until("a slave on mains", |rig| {
+        (rig.text("/run/slave.state").starts_with("OK\n")).then_some(())
+    });
+    rig.must("sleep 2");
+    rig.lines("cts=0");
+    rig.until("a slave on battery", |rig| {
+        rig.text("/run/slave.state").starts_with("FAIL").then_some(())
+    });
+    rig.lines("cts=0 dcd=1");
+    rig.expect_signal();
+    let read = |name: &str| std::fs::read_to_string(rig.outside(name)).unwrap_or_default();
+    assert!(rig.outside("slave-halts").exists(), "{}", rig.story());
+    let stop = read("stop");
+    assert!(stop.contains("waiting for it to tell its slaves, and for their halt"), "{stop}");
+    assert!(read("at-sendsigs").contains("\nslaves served\n"), "{}", read("at-sendsigs"));
+}

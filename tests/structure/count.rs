@@ -32,7 +32,7 @@ pub const KILL: [&str; 3] =
 /// `start` once the process has no right), in a program or child without rights (`resolver`; `before`, with `rivals` and
 /// `scripts`), or needs no privilege (`check`, `check_nut`, `installed`, `import`, `keygen`, `rules`).
 #[allow(dead_code)]
-pub const UNPRIVILEGED: [&str; 26] = [
+pub const UNPRIVILEGED: [&str; 27] = [
     "src/notifier/before.rs",
     "src/notifier/begin.rs",
     "src/notifier/check.rs",
@@ -57,6 +57,7 @@ pub const UNPRIVILEGED: [&str; 26] = [
     "src/notifier/rivals.rs",
     "src/notifier/run.rs",
     "src/notifier/scripts.rs",
+    "src/notifier/supervisor.rs",
     "src/notifier/teller.rs",
     "src/notifier/trouble.rs",
 ];

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod around;
 mod command;
 mod fifo;
 mod fleet;

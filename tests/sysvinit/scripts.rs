@@ -12,24 +12,24 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
-const INITTAB: &str = "etc/inittab";
+pub(crate) const INITTAB: &str = "etc/inittab";
 /// All that is needed.
-const GOOD: &str = "id:2:initdefault:\npf::powerfail:/run/rig/script powerfail\n\
+pub(crate) const GOOD: &str = "id:2:initdefault:\npf::powerfail:/run/rig/script powerfail\n\
     po::powerokwait:/run/rig/script powerokwait\npn::powerfailnow:/run/rig/script powerfailnow\n\
     ue:0123456:respawn:/run/rig/respawn # upsentry\n";
 
-fn set_mode(path: &Path, mode: u32) {
+pub(crate) fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
 /// A machine whose init has read a good inittab; what the file says later it has not read yet.
-fn boot() -> Option<(SysvInit, String)> {
+pub(crate) fn boot() -> Option<(SysvInit, String)> {
     let rig = SysvInit::boot("")?;
     let config = rig.config("kill rts 1");
     Some((rig, config))
 }
 
-fn check(rig: &mut SysvInit, config: &str) -> Ran {
+pub(crate) fn check(rig: &mut SysvInit, config: &str) -> Ran {
     rig.run(&format!("{DAEMON} check -c {config}"))
 }
 
@@ -249,61 +249,4 @@ fn nothing_is_asked_of_an_inittab_that_is_not_used() {
     let config = rig.config("via signal");
     let (failed, said) = both(&mut rig, &config);
     assert!(failed && said.len() == 3, "{said:#?}");
-}
-
-/// Rows of the screen about what stands around the daemon.
-#[test]
-fn check_names_what_cuts_the_load_and_what_restarts_it() {
-    let Some((mut rig, config)) = boot() else { return };
-    let is = |rig: &mut SysvInit, row: &str, remark: &str| {
-        let ran = check(rig, &config);
-        assert!(ran.stdout.contains(row), "{row}\n{}", ran.stdout);
-        assert!(ran.stderr.contains(remark), "{remark}\n{}", ran.stderr);
-        ran.stderr
-    };
-    is(
-        &mut rig,
-        "kill hook        NONE: /etc/init.d/ups-monitor is not there",
-        "nothing cuts the load",
-    );
-    is(&mut rig, "restarted by     nothing that is known", "");
-    is(&mut rig, "remember         set the firmware's", "");
-    fs::create_dir(rig.path("etc/init.d")).unwrap();
-    fs::create_dir(rig.path("etc/default")).unwrap();
-    let hook = rig.path("etc/init.d/ups-monitor");
-    let calls = "#!/bin/sh\n# calls\n/usr/sbin/upsentry kill --wait\n";
-    fs::write(&hook, "#!/bin/sh\n# not upsentry\n/sbin/upsdrvctl shutdown\n").unwrap();
-    set_mode(&hook, 0o755);
-    is(&mut rig, "NONE: /etc/init.d/ups-monitor is not upsentry's", "nothing cuts the load");
-    fs::write(&hook, calls).unwrap();
-    set_mode(&hook, 0o644);
-    is(&mut rig, "NONE: /etc/init.d/ups-monitor is not executable", "nothing cuts the load");
-    set_mode(&hook, 0o755);
-    fs::write(rig.path("etc/default/halt"), "# HALT=halt\nHALT=halt\n").unwrap();
-    let row =
-        "kill hook        /etc/init.d/ups-monitor -> upsentry, called when INIT_HALT=POWEROFF";
-    let said = is(&mut rig, row, "/etc/default/halt:2: warning: HALT=halt: a plain `shutdown -h'");
-    assert!(!said.contains("nothing cuts"), "{said}");
-    fs::write(rig.path("etc/default/halt"), "HALT=halt\nHALT=poweroff\n").unwrap();
-    assert!(!is(&mut rig, row, "").contains("HALT="));
-    let upsentry = rig.path("respawn");
-    fs::copy(&upsentry, rig.path("upsentry")).unwrap();
-    let line = "respawn:/run/rig/upsentry -f";
-    let text = GOOD.replace("respawn:/run/rig/respawn # upsentry", line);
-    fs::write(rig.path(INITTAB), &text).unwrap();
-    let said = is(&mut rig, "restarted by     inittab 5 \"ue:0123456:respawn\"", "");
-    assert!(!said.contains("leaves out"), "{said}");
-    fs::write(rig.path(INITTAB), text.replace("0123456", "12345")).unwrap();
-    is(
-        &mut rig,
-        "inittab 5 \"ue:12345:respawn\"",
-        "/etc/inittab:5: warning: leaves out runlevel 0 or 6",
-    );
-    // Slackware's has no directory for it.
-    fs::create_dir(rig.path("etc/rc.d")).unwrap();
-    fs::write(rig.path("etc/rc.d/rc.0"), "#!/bin/sh\n").unwrap();
-    is(&mut rig, "NONE: /etc/rc.d/rc.0 does not run `upsentry kill'", "nothing cuts the load");
-    fs::write(rig.path("etc/rc.d/rc.0"), "[ -x /sbin/upsentry ] && /sbin/upsentry kill --wait\n")
-        .unwrap();
-    is(&mut rig, "kill hook        /etc/rc.d/rc.0 -> upsentry", "");
 }

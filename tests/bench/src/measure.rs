@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
+use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,8 @@ const ALL_CHANGES: usize = 300;
 const REST: usize = 70;
 /// Memory is looked at so often in that time.
 const SAMPLES: u32 = 7;
+/// So many programs are started beside it.
+const OTHERS: usize = 10;
 
 fn changes() -> usize {
     much(ALL_CHANGES)
@@ -185,6 +188,20 @@ fn switches(pid: u32) -> u64 {
     tasks.map(|path| field(&path, "voluntary_ctxt_switches")).sum()
 }
 
+/// PSS of these, in kB, while there are others that use the C library, as there are on any machine: the pages of it that
+/// they use as well are divided among all.
+fn beside_others(pids: &[u32]) -> u64 {
+    let start = |_| Command::new("sleep").arg("60").spawn().expect("sleep");
+    let mut others: Vec<Child> = (0..OTHERS).map(start).collect();
+    sleep(Duration::from_millis(500));
+    let pss = pids.iter().map(|pid| field(&format!("/proc/{pid}/smaps_rollup"), "Pss")).sum();
+    for other in &mut others {
+        let _ = other.kill();
+        let _ = other.wait();
+    }
+    pss
+}
+
 /// Memory and wake-ups while nothing happens, with every default.
 pub fn at_rest() -> Vec<Row> {
     let rest = Duration::from_secs(much(REST) as u64);
@@ -219,6 +236,7 @@ pub fn at_rest() -> Vec<Row> {
     let seconds = began.elapsed().as_secs_f64();
     let woken = pids.iter().copied().map(switches).sum::<u64>() - before;
     let answered = called(&mut rig) - calls;
+    let shared = beside_others(&pids);
     assert_eq!(rig.processes(), pids, "other processes than before");
     let _ = fs::remove_file(STATE);
     samples.sort();
@@ -237,6 +255,10 @@ pub fn at_rest() -> Vec<Row> {
         )
         .goal("under 1200 kB", most < 1200),
         Row::new("  each", each.join(", ")),
+        Row::new(
+            format!("  beside {OTHERS} other programs that use the C library"),
+            format!("{shared} kB"),
+        ),
         Row::new("  of it dirty; private", format!("{dirty} kB; {private} kB")),
         Row::new(format!("wake-ups a second at rest, over {seconds:.0} s"), format!("{rate:.2}"))
             .goal("at most 0.3", rate <= 0.3),

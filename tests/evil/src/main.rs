@@ -46,6 +46,7 @@ fn run(words: &[String]) -> Result<u8, String> {
         foreground: log != "background",
         log_stderr: log == "stderr",
         linger: Duration::ZERO,
+        supervisor: None,
     };
     notifier::run(&mut config, mode, relay::enter)
 }
