@@ -152,3 +152,34 @@ fn every_crate_has_its_reason_above_it() {
         assert!(crates > 0, "{path}: no crate was seen");
     }
 }
+
+/// `8upsentry8notifier6parent` and `upsentry..notifier..parent` are src/notifier/parent.rs, and may be followed by a
+/// function. What has another name by now would lie anywhere again, and nothing but the memory would tell.
+#[test]
+fn what_is_laid_together_is_there() {
+    let script = fs::read_to_string(top().join("rest.ld")).expect("rest.ld");
+    let files: Vec<Source> = ours();
+    let mut seen = 0;
+    for pattern in
+        script.split([' ', '(', ')', '\t', '\n']).filter(|word| word.starts_with(".text"))
+    {
+        let Some((_, path)) = pattern.split_once("upsentry") else { continue };
+        let parts = path.split(|end: char| !end.is_ascii_lowercase() && end != '_');
+        let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+        let (last, above) = parts.split_last().expect("a module");
+        let (whole, above) =
+            (format!("src/{}", parts.join("/")), format!("src/{}", above.join("/")));
+        let within = |file: &Source, module: &str| {
+            file.path
+                .strip_prefix(module)
+                .is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+        };
+        let found = files.iter().any(|file| {
+            within(file, &whole)
+                || within(file, &above) && file.text.contains(&format!("fn {last}("))
+        });
+        assert!(found, "rest.ld: {pattern}");
+        seen += 1;
+    }
+    assert!(seen > 20, "only {seen} of ours in rest.ld");
+}
