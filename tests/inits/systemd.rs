@@ -33,6 +33,8 @@ After=umount.target
 Type=oneshot
 ExecStart=/run/rig/halt
 ";
+/// Else the rig's directory, with what halts, may be gone before that is run.
+const KEPT: &str = "[Unit]\nDefaultDependencies=no\n";
 const UMOUNT: &str = "[Unit]\nDefaultDependencies=no\nRefuseManualStart=no\n";
 
 fn installed() -> bool {
@@ -70,6 +72,7 @@ fn boot_with(more: &[(&str, &str)]) -> Option<House> {
         ("units/poweroff.target", POWEROFF),
         ("units/umount.target", UMOUNT),
         ("units/halted.service", HALTED),
+        ("units/run-rig.mount.d/kept.conf", KEPT),
         ("units/upsentry.service", &unit),
         HALT,
     ];
