@@ -43,7 +43,7 @@ impl End {
         match self {
             End::Mains => "mains returned",
             End::Halted => "halted by us",
-            End::Unknown => "not seen: the machine went down by itself",
+            End::Unknown => "not seen: the machine went down meanwhile",
             End::Open => "not yet",
         }
     }
