@@ -405,6 +405,12 @@ fn daemon(config: &mut Config, arguments: &Arguments) -> Result<u8, String> {
         // What the configuration says may have changed meanwhile.
         return Ok(0);
     }
+    // What the caller ignores (nohup, a shell's &) the commands that we run would ignore, too.
+    // Three are std's; two the kernel keeps to itself, and refuses.
+    let std = [Signal::SIGPIPE, Signal::SIGSEGV, Signal::SIGBUS];
+    for signal in Signal::iterator().filter(|signal| !std.contains(signal)) {
+        let _ = raw::default_signal(signal);
+    }
     if config.speaks_tls() && tls::maker().is_none() {
         return Err(become_tls(arguments));
     }
