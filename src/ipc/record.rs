@@ -29,9 +29,7 @@ impl Boot {
 pub struct Record {
     /// What init was last told.
     pub told: Told,
-    /// A shutdown was decided, perhaps not told.
-    pub shutdown: bool,
-    /// Its first line, for scripts.
+    /// Its first line, for scripts; a shutdown that was decided stands there, perhaps not told.
     pub word: Word,
     /// Per UPS name, what was last seen of it.
     pub seen: Vec<(String, Power)>,
@@ -47,7 +45,6 @@ impl Default for Record {
     fn default() -> Record {
         Record {
             told: Told::Ok,
-            shutdown: false,
             word: Word::Ok,
             seen: Vec::new(),
             fresh: true,
@@ -157,7 +154,6 @@ impl Record {
         let slaves = slaves.into_iter().find(|all| Some(all.word()) == field(text, "slaves"));
         Ok(Record {
             told: told.ok_or(foreign)?,
-            shutdown: word == Word::Shutdown,
             word,
             seen: seen.collect(),
             fresh: false,

@@ -14,19 +14,19 @@ fn text(told: &str) -> String {
 #[test]
 fn a_record_of_this_boot_is_read_back() {
     let record = Record::read(&text("LOW"), &boot()).unwrap();
-    assert_eq!((record.told, record.shutdown), (Told::Low, false));
+    assert_eq!((record.told, record.word), (Told::Low, Word::Fail));
     let seen = [("a".to_owned(), Power::Battery), ("c".to_owned(), Power::Low)];
     assert_eq!(record.seen, seen);
     assert_eq!((record.last("c"), record.last("b")), (Some(Power::Low), None));
     assert_eq!(Record::read("", &boot()).unwrap(), Record::default());
 }
 
-/// The parent died between telling and recording, so it is told again. Seen to fail with `shutdown` never read.
+/// The parent died between telling and recording, so it is told again. Seen to fail with the first line never read.
 #[test]
 fn a_shutdown_on_the_first_line_was_decided_whatever_was_told() {
     let text = text("LOW").replacen("FAIL", "SHUTDOWN", 1);
     let record = Record::read(&text, &boot()).unwrap();
-    assert_eq!((record.told, record.shutdown), (Told::Low, true));
+    assert_eq!((record.told, record.word), (Told::Low, Word::Shutdown));
 }
 
 #[test]

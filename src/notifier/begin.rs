@@ -13,7 +13,7 @@ use crate::ipc::judge::{self, Feed, FeedSettings, Judge};
 use crate::ipc::keeper::Keeper;
 use crate::ipc::parting::Slaves;
 use crate::ipc::record::Record;
-use crate::ipc::told::Told;
+use crate::ipc::told::{Told, Word};
 use crate::notifier::chronicle::Chronicle;
 use crate::notifier::doubts::greet;
 use crate::notifier::farewell::{Farewell, level};
@@ -150,7 +150,7 @@ pub fn judge(config: &Config, record: &Record, actions: Actions, time: Duration)
     }
     let mut judge = Judge::new(settings, feeds, record.told);
     judge.recall(record.cause);
-    if record.shutdown {
+    if record.word == Word::Shutdown {
         judge.shut_down();
     }
     judge

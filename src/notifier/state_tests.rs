@@ -39,7 +39,6 @@ fn what_is_written_is_read_back_in_one_length_and_locks_others_out() {
         record.unwrap(),
         Record {
             told: Told::Final,
-            shutdown: true,
             word: Word::Shutdown,
             seen: vec![("a".to_owned(), Power::Low)],
             fresh: false,
