@@ -134,6 +134,15 @@ impl House {
         }
     }
 
+    /// An outage until the battery is low, by which the halt command is run.
+    pub(crate) fn halts_at_low(&mut self) {
+        self.lines("cts=0");
+        self.says("ups: on battery", 1);
+        self.lines("dcd=1");
+        self.says("running the halt command", 1);
+        self.until("the halt", |house| (house.file("halted") == "halted\n").then_some(()));
+    }
+
     /// A file of the rig's directory.
     pub(crate) fn file(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_default()

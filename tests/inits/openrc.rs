@@ -68,11 +68,7 @@ fn the_service_runs_under_openrc_itself() {
     // Five seconds later.
     house.says("ready: ", 2);
     assert_eq!(house.processes("upsentry-mon").len(), 1, "{}", house.story());
-    house.lines("cts=0");
-    house.says("ups: on battery", 1);
-    house.lines("dcd=1");
-    house.says("running the halt command", 1);
-    house.until("the halt", |house| (house.file("halted") == "halted\n").then_some(()));
+    house.halts_at_low();
     house.must("rc-service upsentry stop");
     assert!(house.file("said").ends_with("upsentry: stopped\n"), "{}", house.story());
     assert!(house.processes("upsentry-mon").is_empty());
