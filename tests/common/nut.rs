@@ -130,6 +130,15 @@ impl Nut {
         nut
     }
 
+    /// One dummy-ups, called `dummy`, with its driver and upsd, which says `OL` of it.
+    pub fn served() -> (Self, Process, Process) {
+        let nut = Self::new(&["dummy"]);
+        let driver = nut.driver("dummy");
+        let upsd = nut.upsd();
+        nut.wait_status("dummy", "OL");
+        (nut, driver, upsd)
+    }
+
     /// Makes the state path, as Debian has it.
     pub fn make_state(&self) {
         fs::create_dir(self.state()).expect("the directory of its sockets");

@@ -9,10 +9,7 @@ fn a_real_secondary_goes_first() {
     if !need_nut() {
         return;
     }
-    let nut = Nut::new(&["dummy"]);
-    let _driver = nut.driver("dummy");
-    let _upsd = nut.upsd();
-    nut.wait_status("dummy", "OL");
+    let (nut, _driver, _upsd) = Nut::served();
     let secondary = nut.upsmon("dummy", "secondary");
     let mut daemon = watching(Source::Server, &nut, "primary\nhost-sync 15s\n");
     // On the same machine this would be a mistake.
@@ -34,10 +31,7 @@ fn a_secondary_that_stays_is_waited_for_so_long() {
     if !need_nut() {
         return;
     }
-    let nut = Nut::new(&["dummy"]);
-    let _driver = nut.driver("dummy");
-    let _upsd = nut.upsd();
-    nut.wait_status("dummy", "OL");
+    let (nut, _driver, _upsd) = Nut::served();
     let stays = nut.login("dummy");
     let mut daemon = watching(Source::Server, &nut, "primary\nhost-sync 4s\n");
     nut.wait_logins("dummy", 2);
@@ -55,10 +49,7 @@ fn a_secondary_that_goes_is_waited_for_no_longer() {
     if !need_nut() {
         return;
     }
-    let nut = Nut::new(&["dummy"]);
-    let _driver = nut.driver("dummy");
-    let _upsd = nut.upsd();
-    nut.wait_status("dummy", "OL");
+    let (nut, _driver, _upsd) = Nut::served();
     let stays = nut.login("dummy");
     // Longer than `told` waits.
     let mut daemon = watching(Source::Server, &nut, "primary\nhost-sync 60s\n");
@@ -77,10 +68,7 @@ fn a_server_that_dies_in_the_wait_does_not_hold_us() {
     if !need_nut() {
         return;
     }
-    let nut = Nut::new(&["dummy"]);
-    let _driver = nut.driver("dummy");
-    let mut upsd = nut.upsd();
-    nut.wait_status("dummy", "OL");
+    let (nut, _driver, mut upsd) = Nut::served();
     let _stays = nut.login("dummy");
     let mut daemon = watching(Source::Server, &nut, "primary\nhost-sync 4s\n");
     nut.wait_logins("dummy", 2);
@@ -96,10 +84,7 @@ fn alone_it_waits_for_nobody() {
     if !need_nut() {
         return;
     }
-    let nut = Nut::new(&["dummy"]);
-    let _driver = nut.driver("dummy");
-    let _upsd = nut.upsd();
-    nut.wait_status("dummy", "OL");
+    let (nut, _driver, _upsd) = Nut::served();
     let mut daemon = watching(Source::Server, &nut, "primary\nhost-sync 60s\n");
     nut.wait_logins("dummy", 1);
     nut.set("dummy", "OB LB");
@@ -113,10 +98,7 @@ fn shutdown_after_takes_the_secondaries_along() {
     if !need_nut() {
         return;
     }
-    let nut = Nut::new(&["dummy"]);
-    let _driver = nut.driver("dummy");
-    let _upsd = nut.upsd();
-    nut.wait_status("dummy", "OL");
+    let (nut, _driver, _upsd) = Nut::served();
     let secondary = nut.upsmon("dummy", "secondary");
     let more = "primary\nhost-sync 15s\nshutdown-after 2s\n";
     let mut daemon = watching(Source::Server, &nut, more);
@@ -132,10 +114,7 @@ fn a_secondary_sets_no_fsd() {
     if !need_nut() {
         return;
     }
-    let nut = Nut::new(&["dummy"]);
-    let _driver = nut.driver("dummy");
-    let _upsd = nut.upsd();
-    nut.wait_status("dummy", "OL");
+    let (nut, _driver, _upsd) = Nut::served();
     let mut daemon = watching(Source::Server, &nut, "");
     nut.set("dummy", "OB LB");
     daemon.told(1, "powerfailnow");

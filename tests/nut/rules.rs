@@ -80,10 +80,7 @@ fn a_primary_s_rule_takes_the_secondaries_along() {
     if !need_nut() {
         return;
     }
-    let nut = Nut::new(&["dummy"]);
-    let _driver = nut.driver("dummy");
-    let _upsd = nut.upsd();
-    nut.wait_status("dummy", "OL");
+    let (nut, _driver, _upsd) = Nut::served();
     let secondary = nut.upsmon("dummy", "secondary");
     let rule = "rule out: if ups.status has OB for 1s then shutdown\n";
     let lines =

@@ -11,10 +11,7 @@ fn fsd_of_a_real_primary_is_low() {
     if !need_nut() {
         return;
     }
-    let nut = Nut::new(&["dummy"]);
-    let _driver = nut.driver("dummy");
-    let _upsd = nut.upsd();
-    nut.wait_status("dummy", "OL");
+    let (nut, _driver, _upsd) = Nut::served();
     let primary = nut.upsmon("dummy", "primary");
     let mut daemon = watching(Source::Server, &nut, "");
     nut.wait_logins("dummy", 2);
@@ -33,10 +30,7 @@ fn low_and_then_fsd_is_told_once() {
     if !need_nut() {
         return;
     }
-    let nut = Nut::new(&["dummy"]);
-    let _driver = nut.driver("dummy");
-    let _upsd = nut.upsd();
-    nut.wait_status("dummy", "OL");
+    let (nut, _driver, _upsd) = Nut::served();
     let primary = nut.upsmon("dummy", "primary");
     let mut daemon = watching(Source::Server, &nut, "");
     nut.set("dummy", "OB");
@@ -54,10 +48,7 @@ fn fsd_stays_low_when_the_mains_is_back() {
     if !need_nut() {
         return;
     }
-    let nut = Nut::new(&["dummy"]);
-    let _driver = nut.driver("dummy");
-    let _upsd = nut.upsd();
-    nut.wait_status("dummy", "OL");
+    let (nut, _driver, _upsd) = Nut::served();
     let mut daemon = watching(Source::Server, &nut, "");
     nut.set("dummy", "OB");
     daemon.told(1, "powerfail");

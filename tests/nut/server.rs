@@ -9,10 +9,7 @@ fn a_server_that_is_killed_is_contact_lost_after_deadtime() {
     if !need_nut() {
         return;
     }
-    let nut = Nut::new(&["dummy"]);
-    let _driver = nut.driver("dummy");
-    let mut upsd = nut.upsd();
-    nut.wait_status("dummy", "OL");
+    let (nut, _driver, mut upsd) = Nut::served();
     let mut daemon = watching(Source::Server, &nut, "");
     upsd.kill();
     not_within(&daemon, "contact lost", Duration::from_millis(1700));
@@ -30,10 +27,7 @@ fn a_server_that_is_back_within_deadtime_was_never_away() {
     if !need_nut() {
         return;
     }
-    let nut = Nut::new(&["dummy"]);
-    let _driver = nut.driver("dummy");
-    let mut upsd = nut.upsd();
-    nut.wait_status("dummy", "OL");
+    let (nut, _driver, mut upsd) = Nut::served();
     let mut daemon = watching(Source::Server, &nut, "deadtime 15s\n");
     upsd.kill();
     let _upsd = nut.upsd();
@@ -49,10 +43,7 @@ fn a_server_that_is_stopped_is_contact_lost_after_deadtime() {
     if !need_nut() {
         return;
     }
-    let nut = Nut::new(&["dummy"]);
-    let _driver = nut.driver("dummy");
-    let upsd = nut.upsd();
-    nut.wait_status("dummy", "OL");
+    let (nut, _driver, upsd) = Nut::served();
     let mut daemon = watching(Source::Server, &nut, "");
     upsd.freeze(true);
     not_within(&daemon, "contact lost", Duration::from_millis(1700));
@@ -116,10 +107,7 @@ fn a_wrong_password_is_said_and_the_ups_watched() {
     if !need_nut() {
         return;
     }
-    let nut = Nut::new(&["dummy"]);
-    let _driver = nut.driver("dummy");
-    let _upsd = nut.upsd();
-    nut.wait_status("dummy", "OL");
+    let (nut, _driver, _upsd) = Nut::served();
     let lines = format!("watch nut://{}\npassword not-this-one\n", nut.address("dummy"));
     let mut daemon = started(&alone("", &lines), &nut);
     daemon.says("ups: on mains");
@@ -135,10 +123,7 @@ fn nobody_in_particular_may_watch() {
     if !need_nut() {
         return;
     }
-    let nut = Nut::new(&["dummy"]);
-    let _driver = nut.driver("dummy");
-    let _upsd = nut.upsd();
-    nut.wait_status("dummy", "OL");
+    let (nut, _driver, _upsd) = Nut::served();
     let address = nut.address("dummy").replace(&format!("{USER}@"), "");
     let mut daemon = started(&alone("", &format!("watch nut://{address}\n")), &nut);
     daemon.says("ups: on mains");

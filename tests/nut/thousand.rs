@@ -73,10 +73,7 @@ fn bare() {
 
 /// upsd tells nothing by itself: each change lasts until a poll has brought it.
 fn polled() {
-    let nut = Nut::new(&["dummy"]);
-    let _driver = nut.driver("dummy");
-    let _upsd = nut.upsd();
-    nut.wait_status("dummy", "OL");
+    let (nut, _driver, _upsd) = Nut::served();
     let mut daemon = watching(Source::Server, &nut, "poll 200ms\n");
     let mut wanted = Vec::new();
     for (status, name) in [("OB", "powerfail"), ("OL", "powerok")].into_iter().cycle().take(60) {

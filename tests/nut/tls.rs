@@ -121,10 +121,7 @@ fn a_server_without_tls_is_refused() {
     if !need_nut() {
         return;
     }
-    let nut = Nut::new(&["dummy"]);
-    let _driver = nut.driver("dummy");
-    let upsd = nut.upsd();
-    nut.wait_status("dummy", "OL");
+    let (nut, _driver, upsd) = Nut::served();
     let mut daemon = trusting(&nut, &format!("tls-pin {}", "5a".repeat(32)));
     daemon.says("contact lost");
     daemon.says("STARTTLS");

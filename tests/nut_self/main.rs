@@ -17,10 +17,7 @@ fn upsc_sees_what_is_set_live() {
     if !need_nut() {
         return;
     }
-    let nut = Nut::new(&["dummy"]);
-    let _driver = nut.driver("dummy");
-    let _upsd = nut.upsd();
-    nut.wait_status("dummy", "OL");
+    let (nut, _driver, _upsd) = Nut::served();
     nut.set("dummy", "OB");
     nut.wait_status("dummy", "OB");
     nut.set_value("dummy", "battery.charge", "17");
@@ -84,10 +81,7 @@ fn a_secondary_follows_its_primary() {
     if !need_nut() {
         return;
     }
-    let nut = Nut::new(&["dummy"]);
-    let _driver = nut.driver("dummy");
-    let _upsd = nut.upsd();
-    nut.wait_status("dummy", "OL");
+    let (nut, _driver, _upsd) = Nut::served();
     let primary = nut.upsmon("dummy", "primary");
     let secondary = nut.upsmon("dummy", "secondary");
     assert!(!secondary.shut_down() && !primary.shut_down());
@@ -102,10 +96,7 @@ fn a_secondary_follows_fsd_on_mains() {
     if !need_nut() {
         return;
     }
-    let nut = Nut::new(&["dummy"]);
-    let _driver = nut.driver("dummy");
-    let _upsd = nut.upsd();
-    nut.wait_status("dummy", "OL");
+    let (nut, _driver, _upsd) = Nut::served();
     let secondary = nut.upsmon("dummy", "secondary");
     nut.force("dummy");
     secondary.expect_shutdown();
