@@ -728,7 +728,7 @@ pub fn own_filters(status: &Status) -> u32 {
 
 // ---- a running process, made to do something else ----
 
-/// Stops a process that waits in a call and has it make this one instead. It goes on by itself.
+/// Stops a process when it is in a call and has it make this one instead. It goes on by itself.
 #[cfg(target_arch = "x86_64")]
 pub fn divert(pid: u32, call: Call) {
     let [a, b, c, d, e, f] = call.args;
@@ -755,14 +755,24 @@ pub fn crash(pid: u32) {
 fn registers(pid: u32, change: impl FnOnce(&mut libc::user_regs_struct)) {
     let pid = i32::try_from(pid).expect("a process id");
     let null = std::ptr::null_mut::<c_void>();
+    let end = Instant::now() + Duration::from_secs(10);
     // SAFETY: all zeros is a user_regs_struct; GETREGS writes one and SETREGS reads one.
     unsafe {
         let mut registers: libc::user_regs_struct = core::mem::zeroed();
         let all = (&raw mut registers).cast::<c_void>();
         assert_eq!(libc::ptrace(libc::PTRACE_SEIZE, pid, null, null), 0);
-        assert_eq!(libc::ptrace(libc::PTRACE_INTERRUPT, pid, null, null), 0);
-        assert_eq!(libc::waitpid(pid, std::ptr::null_mut(), libc::__WALL), pid);
-        assert_eq!(libc::ptrace(libc::PTRACE_GETREGS, pid, null, all), 0);
+        loop {
+            assert_eq!(libc::ptrace(libc::PTRACE_INTERRUPT, pid, null, null), 0);
+            assert_eq!(libc::waitpid(pid, std::ptr::null_mut(), libc::__WALL), pid);
+            assert_eq!(libc::ptrace(libc::PTRACE_GETREGS, pid, null, all), 0);
+            // All ones: stopped between calls, where the two bytes before are no `syscall`.
+            if registers.orig_rax != u64::MAX {
+                break;
+            }
+            assert!(Instant::now() < end, "process {pid} makes no calls");
+            assert_eq!(libc::ptrace(libc::PTRACE_CONT, pid, null, null), 0);
+            std::thread::sleep(Duration::from_millis(1));
+        }
         change(&mut registers);
         assert_eq!(libc::ptrace(libc::PTRACE_SETREGS, pid, null, all), 0);
         assert_eq!(libc::ptrace(libc::PTRACE_DETACH, pid, null, null), 0);
