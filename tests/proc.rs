@@ -438,3 +438,33 @@ fn stopped_and_continued_processes_live() {
         assert_eq!(now.as_ref(), Some(&daemon.pids), "{}", daemon.rig.stderr());
     }
 }
+
+/// In kB, of a process's own memory and of files.
+fn mapped(pid: u32) -> u64 {
+    let all = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("its memory");
+    let size = all.lines().find_map(|line| line.strip_prefix("Rss:")?.split_whitespace().next());
+    size.expect("a size").parse().expect("a number")
+}
+
+/// What only the start needs of the program is unmapped when nothing happens any more, and again after an outage.
+#[test]
+fn at_rest_little_is_mapped() {
+    if !need_root() {
+        return;
+    }
+    let mut daemon = start(Wanted::new("initctl"));
+    for _ in 0..2 {
+        let names = ["upsentry", "upsentry-mon"];
+        for (name, before) in names.map(|name| (name, mapped(daemon.pids[name]))) {
+            let pid = daemon.pids[name];
+            let end = Instant::now() + soon() + Duration::from_secs(20);
+            while mapped(pid) + 100 > before {
+                assert!(Instant::now() < end, "{name}: {before} kB, then {} kB", mapped(pid));
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+        daemon.rig.command("pulse a cts=0 600ms");
+        daemon.rig.wait_for(|event| event.init("powerok"), soon()).expect("the end of an outage");
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}

@@ -3,14 +3,14 @@
 use std::os::fd::RawFd;
 
 use nix::libc::{
-    AF_UNIX, FIONREAD, MSG_DONTWAIT, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PROT_EXEC, RLIMIT_NPROC,
-    SECCOMP_SET_MODE_FILTER, SHUT_RD, SIGKILL, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM,
-    SYS_accept4, SYS_brk, SYS_clock_gettime, SYS_clone, SYS_clone3, SYS_close, SYS_connect,
-    SYS_exit_group, SYS_fstat, SYS_futex, SYS_getrandom, SYS_gettid, SYS_ioctl, SYS_kill, SYS_mmap,
-    SYS_mprotect, SYS_munmap, SYS_ppoll, SYS_prctl, SYS_prlimit64, SYS_read, SYS_recvfrom,
-    SYS_rseq, SYS_rt_sigprocmask, SYS_sched_getaffinity, SYS_seccomp, SYS_sendmmsg, SYS_sendto,
-    SYS_set_robust_list, SYS_shutdown, SYS_sigaltstack, SYS_socket, SYS_wait4, SYS_write,
-    TIOCGICOUNT, TIOCMGET, TIOCMIWAIT,
+    AF_UNIX, FIONREAD, MADV_DONTNEED, MSG_DONTWAIT, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PROT_EXEC,
+    RLIMIT_NPROC, SECCOMP_SET_MODE_FILTER, SHUT_RD, SIGKILL, SOCK_CLOEXEC, SOCK_NONBLOCK,
+    SOCK_STREAM, SYS_accept4, SYS_brk, SYS_clock_gettime, SYS_clone, SYS_clone3, SYS_close,
+    SYS_connect, SYS_exit_group, SYS_fstat, SYS_futex, SYS_getrandom, SYS_gettid, SYS_ioctl,
+    SYS_kill, SYS_madvise, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_ppoll, SYS_prctl, SYS_prlimit64,
+    SYS_read, SYS_recvfrom, SYS_rseq, SYS_rt_sigprocmask, SYS_sched_getaffinity, SYS_seccomp,
+    SYS_sendmmsg, SYS_sendto, SYS_set_robust_list, SYS_shutdown, SYS_sigaltstack, SYS_socket,
+    SYS_wait4, SYS_write, TIOCGICOUNT, TIOCMGET, TIOCMIWAIT,
 };
 
 use crate::sys::filter::{Allow, Arg};
@@ -70,6 +70,8 @@ pub fn monitor(fds: &Fds) -> Allow {
         .on(SYS_write, &[fds.poke, fds.events, fds.log], &[])
         // Sleeping until a poke or a deadline.
         .any(SYS_ppoll)
+        // At rest: what is not used of the program is unmapped, and read again when it is.
+        .when(SYS_madvise, &[Arg::Is(2, bits(MADV_DONTNEED))])
         // Only with a clock source that the vDSO cannot read (hpet).
         .any(SYS_clock_gettime)
         .any(SYS_exit_group)

@@ -28,6 +28,7 @@ use crate::monitor::waiter::{self, Edge};
 use crate::monitor::warden::Cell;
 use crate::monitor::{About, Fed, Source, Together};
 use crate::nut::tls::HEAP;
+use crate::sys::rest::Rest;
 use crate::sys::{at, confine, filter, now, process, raw};
 
 /// After a wake-up the lines are read again so much later: TIOCMIWAIT loses edges between two calls.
@@ -368,6 +369,7 @@ fn watch(cell: &Cell, all: &mut All) -> ! {
     let start = now();
     let mut voice = Voice::new(&cell.events, &cell.log, start);
     let mut again = [None; AGAIN.len()];
+    let mut rest = Rest::new(start);
     let mut alive_at = start;
     let mut gone_since = None;
     loop {
@@ -379,8 +381,12 @@ fn watch(cell: &Cell, all: &mut All) -> ! {
         leave_if_gone(&mut gone_since, time, all.gone(), &cell.log);
         all.part(time, page, cell);
         all.serve(time, page, cell);
+        let calm = all.calm();
+        if rest.begins(time, !calm) {
+            raw::give_back();
+        }
         // Sooner when an outage began since the last sign of life.
-        let interval = alive_interval(all.calm());
+        let interval = alive_interval(calm);
         if time >= alive_at {
             voice.alive(&cell.first);
             alive_at = time.saturating_add(interval);

@@ -233,7 +233,10 @@ fn serve(cell: &'static Cell) -> nix::Result<()> {
 fn obey(cell: &'static Cell, [byte]: [u8; 1], monitor: &mut Option<Pid>) -> nix::Result<()> {
     match (byte, *monitor) {
         (GO | GO_IN_OUTAGE, None) => match raw::fork() {
-            Ok(ForkResult::Parent { child }) => *monitor = Some(child),
+            Ok(ForkResult::Parent { child }) => {
+                *monitor = Some(child);
+                raw::give_back();
+            }
             Ok(ForkResult::Child) => run::main(cell, byte == GO_IN_OUTAGE),
             // It may pass, and the parent paces the tries.
             Err(_) => report(cell, 0x80 | EXIT_UNMADE)?,

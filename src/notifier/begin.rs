@@ -30,6 +30,7 @@ use crate::notifier::teller::{Fifo, HandLink, Teller};
 use crate::notifier::trouble;
 use crate::notifier::via::Actions;
 use crate::sys::board::Board;
+use crate::sys::rest::Rest;
 use crate::sys::{filter as seccomp, now, raw, unix_time};
 use crate::sysvinit::lifeline::Lifeline;
 
@@ -126,6 +127,7 @@ fn assemble(config: &Config, opened: Opened, forked: Forked) -> Parent {
         remind_at: None,
         blind_at: None,
         began: time,
+        rest: Rest::new(time),
     }
 }
 

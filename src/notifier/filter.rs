@@ -3,10 +3,10 @@
 use std::os::fd::RawFd;
 
 use nix::libc::{
-    AT_EMPTY_PATH, F_GETFD, PROT_EXEC, SIGPWR, SYS_brk, SYS_clock_gettime, SYS_close,
-    SYS_exit_group, SYS_fcntl, SYS_fstat, SYS_ftruncate, SYS_kill, SYS_mmap, SYS_mremap,
-    SYS_munmap, SYS_newfstatat, SYS_openat, SYS_ppoll, SYS_pread64, SYS_pwrite64, SYS_read,
-    SYS_renameat, SYS_sendto, SYS_shutdown, SYS_write,
+    AT_EMPTY_PATH, F_GETFD, MADV_DONTNEED, PROT_EXEC, SIGPWR, SYS_brk, SYS_clock_gettime,
+    SYS_close, SYS_exit_group, SYS_fcntl, SYS_fstat, SYS_ftruncate, SYS_kill, SYS_madvise,
+    SYS_mmap, SYS_mremap, SYS_munmap, SYS_newfstatat, SYS_openat, SYS_ppoll, SYS_pread64,
+    SYS_pwrite64, SYS_read, SYS_renameat, SYS_sendto, SYS_shutdown, SYS_write,
 };
 
 use crate::sys::filter::{Allow, Arg};
@@ -54,6 +54,8 @@ pub fn parent(fds: &Fds) -> Allow {
         .on(SYS_sendto, &fds.send, &[])
         .on(SYS_shutdown, &fds.shutdown, &[])
         .any(SYS_ppoll)
+        // At rest: what is not used of the program is unmapped, and read again when it is.
+        .when(SYS_madvise, &[Arg::Is(2, MADV_DONTNEED.unsigned_abs())])
         // Only with a clock source that the vDSO cannot read (hpet).
         .any(SYS_clock_gettime)
         // The heap, for the text of the state file and the log.

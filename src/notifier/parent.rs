@@ -30,6 +30,7 @@ use crate::notifier::notice::Notice;
 use crate::notifier::state::StateFile;
 use crate::notifier::supervisor::Supervisor;
 use crate::notifier::teller::Teller;
+use crate::sys::rest::Rest;
 use crate::sys::{now, process, raw, unix_time};
 use crate::sysvinit::lifeline::Watch;
 
@@ -75,6 +76,7 @@ pub(super) struct Parent {
     pub(super) remind_at: Option<Duration>,
     pub(super) blind_at: Option<Duration>,
     pub(super) began: Duration,
+    pub(super) rest: Rest,
 }
 
 /// How the parent ended.
@@ -164,6 +166,9 @@ impl Parent {
         }
         self.report(time);
         let outage = self.outage();
+        if self.rest.begins(time, outage || self.keeper.stage != Stage::Running) {
+            raw::give_back();
+        }
         if let Some(supervisor) = &mut self.ends.supervisor {
             supervisor.feed(time, outage);
         }

@@ -9,6 +9,7 @@ pub mod datagram;
 pub mod filter;
 pub mod process;
 pub mod raw;
+pub mod rest;
 pub mod room;
 pub mod supervisor;
 pub mod text;

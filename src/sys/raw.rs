@@ -5,6 +5,7 @@
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::sync::OnceLock;
 
 use nix::libc::{self, c_int};
 use nix::sys::signal::Signal;
@@ -256,18 +257,28 @@ pub fn reserve_heap(bytes: usize) {
     }
 }
 
-/// Unmaps what only the start needed of the program and its libraries: every page of them that nobody writes.
-/// What runs on comes back by itself, from the page cache, and what does not is no longer counted as ours.
+/// Unmaps every page of the program and its libraries that nobody writes. What runs on comes back by itself, from
+/// the page cache, and what does not is no longer counted as ours. The first call allocates, and must come before a
+/// process's list; later ones are calls of madvise and nothing else, also in a child.
 ///
 /// A disk that has died is no more of a danger than before: the page cache keeps these pages, and the kernel
 /// was always free to drop a clean page of a file and to read it again.
 pub fn give_back() {
-    #[cfg(target_pointer_width = "32")]
-    use libc::Elf32_Phdr as Header;
-    #[cfg(target_pointer_width = "64")]
-    use libc::Elf64_Phdr as Header;
-    /// Starts and lengths, and how many there are: three for the program and each of three libraries.
-    type Segments = ([(usize, usize); 32], usize);
+    static FIXED: OnceLock<Vec<(usize, usize)>> = OnceLock::new();
+    for (page, length) in FIXED.get_or_init(fixed_segments) {
+        // SAFETY: this is a file's, mapped private and never written: position-independent code is relocated
+        // in segments with PF_W alone (what is read-only after that is part of one). So what is read there
+        // later is what is there now. A failure changes nothing.
+        unsafe {
+            let page = core::ptr::with_exposed_provenance_mut(*page);
+            libc::madvise(page, *length, libc::MADV_DONTNEED)
+        };
+    }
+}
+
+/// The segments of the program and its libraries that nobody writes: the first page, and so many bytes.
+fn fixed_segments() -> Vec<(usize, usize)> {
+    type Segments = Vec<(usize, usize)>;
     unsafe extern "C" fn each(
         info: *mut libc::dl_phdr_info,
         _: libc::size_t,
@@ -275,39 +286,26 @@ pub fn give_back() {
     ) -> c_int {
         // SAFETY: the C library passes a record that is valid during this call, with as many headers as it
         // says, and what it was given below, which nobody else uses meanwhile.
-        let (base, headers, (segments, count)) = unsafe {
+        let (base, headers, found) = unsafe {
             let info = &*info;
             let headers = core::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into());
             (info.dlpi_addr, headers, &mut *found.cast::<Segments>())
         };
-        let fixed =
-            |header: &&Header| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W == 0;
-        for header in headers.iter().filter(fixed) {
+        for header in headers {
+            if header.p_type != libc::PT_LOAD || header.p_flags & libc::PF_W != 0 {
+                continue;
+            }
             let start = usize::try_from(base.wrapping_add(header.p_vaddr));
-            let (Ok(start), Ok(size), Some(slot)) =
-                (start, usize::try_from(header.p_memsz), segments.get_mut(*count))
-            else {
-                break;
-            };
+            let (Ok(start), Ok(size)) = (start, usize::try_from(header.p_memsz)) else { continue };
             let before = start % PAGE.get();
-            *slot = (start.saturating_sub(before), size.saturating_add(before));
-            *count = count.saturating_add(1);
+            found.push((start.saturating_sub(before), size.saturating_add(before)));
         }
         0
     }
-    let mut found: Segments = ([(0, 0); 32], 0);
+    let mut found = Segments::new();
     // SAFETY: `each` is as the C library wants it, and `found` lives through the call.
     unsafe { libc::dl_iterate_phdr(Some(each), (&raw mut found).cast()) };
-    // Only now, because reading the headers maps pages again.
-    for (page, length) in found.0.into_iter().take(found.1) {
-        // SAFETY: this is a file's, mapped private and never written: position-independent code is relocated
-        // in segments with PF_W alone (what is read-only after that is part of one). So what is read there
-        // later is what is there now. A failure changes nothing.
-        unsafe {
-            let page = core::ptr::with_exposed_provenance_mut(page);
-            libc::madvise(page, length, libc::MADV_DONTNEED)
-        };
-    }
+    found
 }
 
 /// Local time: year, month (1..=12), day, hour, minute, second. The C library reads the zone's file at the

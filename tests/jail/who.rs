@@ -166,7 +166,10 @@ impl Who {
         let (link, children) = (ground.link.as_raw_fd(), ground.children.as_fd().as_raw_fd());
         let dir = ground.directory.as_raw_fd();
         let asked = (SYS_fcntl, vec![(1, F_GETFD as u64)]);
+        // At rest: what is not used of the program is unmapped.
+        let rest = (SYS_madvise, vec![(2, MADV_DONTNEED as u64)]);
         let mut monitor = vec![
+            rest.clone(),
             (SYS_ioctl, vec![fd(fds.events), (1, FIONREAD)]),
             (SYS_read, vec![fd(fds.poke)]),
             (SYS_read, vec![fd(fds.news)]),
@@ -235,6 +238,7 @@ impl Who {
             Who::Parent => {
                 let (fifo, state) = (ground.fifo.1.as_raw_fd(), ground.state.as_raw_fd());
                 vec![
+                    rest,
                     (SYS_read, vec![fd(ground.events.0.as_raw_fd())]),
                     (SYS_read, vec![fd(ground.log.0.as_raw_fd())]),
                     (SYS_read, vec![fd(link)]),
