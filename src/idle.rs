@@ -28,25 +28,57 @@ pub(crate) fn while_stopped(marker: &Path) -> bool {
     true
 }
 
-/// Waits until the file is written, or made.
-pub(crate) fn until_written(path: &Path) {
-    let before = stamp(path);
-    let spared = spare();
-    while stamp(path) == before {
-        std::thread::sleep(LONG_STEP);
-    }
-    if spared {
-        let _ = fs::remove_file(SPARED);
-    }
-}
+/// When a file was last written, and its size; `None`: there is none.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Written(Option<(SystemTime, u64)>);
 
-fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
-    let meta = fs::metadata(path).ok()?;
-    Some((meta.modified().ok()?, meta.len()))
+impl Written {
+    /// Now: to be asked before the file is read, because somebody may write it meanwhile.
+    pub(crate) fn of(path: &Path) -> Self {
+        let meta = fs::metadata(path).ok();
+        Self(meta.and_then(|meta| Some((meta.modified().ok()?, meta.len()))))
+    }
+
+    /// Waits until the file has been written, or made, since then.
+    pub(crate) fn wait(&self, path: &Path) {
+        let spared = spare();
+        while Self::of(path) == *self {
+            std::thread::sleep(LONG_STEP);
+        }
+        if spared {
+            let _ = fs::remove_file(SPARED);
+        }
+    }
 }
 
 /// Where there is no such directory, nobody looks into it.
 fn spare() -> bool {
     let file = fs::File::create(SPARED);
     file.and_then(|mut file| writeln!(file, "{}", std::process::id())).is_ok()
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    /// What an administrator writes while the program reads it is not waited for once more.
+    #[test]
+    fn what_was_written_meanwhile_is_enough() {
+        let path = std::env::temp_dir().join(format!("upsentry-idle-{}", std::process::id()));
+        let _ = fs::remove_file(&path);
+        for text in ["# nothing yet\n", "watch /dev/ttyS0\n"] {
+            let before = Written::of(&path);
+            assert_eq!(Written::of(&path), before);
+            fs::write(&path, text).expect("a file");
+            let (done, is_done) = std::sync::mpsc::channel();
+            let waited = path.clone();
+            std::thread::spawn(move || {
+                before.wait(&waited);
+                done.send(())
+            });
+            assert_eq!(is_done.recv_timeout(Duration::from_secs(20)), Ok(()));
+        }
+        fs::remove_file(&path).expect("the file");
+    }
 }

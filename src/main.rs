@@ -347,6 +347,7 @@ fn with_config(command: Command, arguments: &Arguments) -> u8 {
         Command::Kill => Purpose::Kill,
         _ => Purpose::Run,
     };
+    let written = idle::Written::of(&path);
     let mut config = match reader::load(&path, purpose) {
         Ok(config) => config,
         Err(Problem::Faulty(message)) => {
@@ -362,7 +363,7 @@ fn with_config(command: Command, arguments: &Arguments) -> u8 {
             }
             if command == Command::Run && under_init(arguments) {
                 complain(format_args!("upsentry: waiting for {}", path.display()));
-                idle::until_written(&path);
+                written.wait(&path);
                 return 0;
             }
             return 2;
