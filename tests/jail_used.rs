@@ -147,6 +147,21 @@ impl Traced {
         }
     }
 
+    /// Until both processes that watch have come to rest.
+    fn rest(&self) {
+        let calls = || {
+            let trace = fs::read_to_string(&self.trace).expect("strace's file");
+            let of = |name: &str| trace.matches(&format!("<{name}> madvise(")).count();
+            [of("upsentry"), of("upsentry-mon")]
+        };
+        let before = calls();
+        let end = Instant::now() + Duration::from_secs(30);
+        while calls().iter().zip(before).any(|(now, before)| *now == before) {
+            assert!(Instant::now() < end, "no rest: {}", self.rig.stderr());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     fn pid(&self, name: &str) -> i32 {
         let mut all = below(self.rig.sim_pid());
         all.reverse();
@@ -213,6 +228,7 @@ fn over_the_fifo(used: &mut Used, order: &mut BTreeMap<&'static str, Vec<String>
     traced.rig.command("set a cts=1");
     traced.rig.command("set b cts=1");
     traced.wait("mains on; init told", 1);
+    traced.rest();
     traced.end(used, order);
 }
 

@@ -64,6 +64,7 @@ pub fn call_name(number: c_long) -> String {
         (libc::SYS_mmap, "mmap"),
         (libc::SYS_mprotect, "mprotect"),
         (libc::SYS_mremap, "mremap"),
+        (libc::SYS_madvise, "madvise"),
         (libc::SYS_munmap, "munmap"),
         (libc::SYS_newfstatat, "newfstatat"),
         (libc::SYS_openat, "openat"),
