@@ -1,43 +1,21 @@
 //! The clients of NUT run in a jail whose filter has no call for more memory, and what they read is sent by others.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(unsafe_code, reason = "an allocator that counts")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod common;
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use common::counting::{Counting, asked};
 use upsentry::nut::Secret;
 use upsentry::nut::driver::{self, Driver};
 use upsentry::nut::flags::{Treat, judge};
 use upsentry::nut::server::{self, Server};
 use upsentry::rules::{Compiler, Engine};
 
-/// Counts what each thread asks for.
-struct Counting;
-
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-thread_local! {
-    static ASKED: Cell<u64> = const { Cell::new(0) };
-}
-
-// SAFETY: it is the system's, and a counter that allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // At a thread's end there is no counter any more.
-        let _ = ASKED.try_with(|asked| asked.set(asked.get() + 1));
-        // SAFETY: as the caller promised.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promised.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
 
 fn seeds() -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/nut_lines");
@@ -67,7 +45,7 @@ fn nothing_is_allocated_after_the_start() {
     let mut servers = [Server::new(settings(false)), Server::new(settings(true))];
     let (mut now, mut believed, mut sent) = (Duration::ZERO, 0_u32, 0_usize);
     let mut shown = judge(driver.known().seen.unwrap_or_default(), Treat::default(), None);
-    let before = ASKED.get();
+    let before = asked();
     for seed in seeds.iter().cycle().take(2_000) {
         now += Duration::from_secs(1);
         let text = &seed[2..];
@@ -98,7 +76,7 @@ fn nothing_is_allocated_after_the_start() {
         }
         shown = judge(driver.known().seen.unwrap_or_default(), Treat::default(), shown.line);
     }
-    assert_eq!(ASKED.get() - before, 0);
+    assert_eq!(asked() - before, 0);
     assert!(believed > 2_000 && sent > 100_000, "{believed} {sent} {shown:?}");
 }
 
@@ -122,7 +100,7 @@ fn rules_allocate_nothing_after_the_start() {
     let mut words = vec![0; engine.words()];
     let values = [Some("19"), Some("OB LB"), None, Some("x"), Some("OL 20"), Some("21 %")];
     let (mut acted, mut seen) = (0_u32, 0_usize);
-    let before = ASKED.get();
+    let before = asked();
     for number in 0..10_000_usize {
         let now = Duration::from_millis(700 * number as u64);
         let variable = &program.variables()[number * 7 % program.variables().len()];
@@ -132,6 +110,6 @@ fn rules_allocate_nothing_after_the_start() {
         words.iter_mut().zip(engine.snapshot()).for_each(|(word, left)| *word = left);
         seen += usize::from(engine.restore(now, &words));
     }
-    assert_eq!(ASKED.get() - before, 0, "allocations");
+    assert_eq!(asked() - before, 0, "allocations");
     assert!(acted > 100 && seen > 10_000, "{acted} {seen}");
 }

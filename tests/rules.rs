@@ -2,10 +2,12 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test says by panicking what is missing")]
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod common;
 
+use std::fs;
+use std::path::Path;
+
+use common::{Scratch, run};
 use upsentry::config::check_rules;
 use upsentry::notifier::rules::{Done, replayed};
 
@@ -82,40 +84,19 @@ fn upssched_s_uses_do_what_they_did() {
     );
 }
 
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Scratch {
-        let path =
-            std::env::temp_dir().join(format!("upsentry-rules-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).expect("a directory of ours");
-        Scratch(path)
-    }
-
-    fn file(&self, name: &str, text: &str) -> String {
-        let path = self.0.join(name);
-        fs::write(&path, text).expect("a file of ours");
-        path.to_str().expect("a plain path").to_owned()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn run(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_upsentry")).args(words).output().expect("it runs")
+/// Writes a file; its path.
+fn file(scratch: &Scratch, name: &str, text: &str) -> String {
+    scratch.file(name, text).to_str().expect("a plain path").to_owned()
 }
 
 #[test]
 fn the_commands_say_what_is_wrong_and_what_would_happen() {
     let scratch = Scratch::new("commands");
-    let rules = scratch.file("rules", "rule a: if left.ups.load > 5 then low\n");
-    let wrong = scratch.file("wrong", "rule a: if ups.load > 5 than low\n");
-    let log = scratch.file("log", "# upsentry record 1\n1764338400 left ups.load 6\n");
-    let conf = scratch.file(
+    let rules = file(&scratch, "rules", "rule a: if left.ups.load > 5 then low\n");
+    let wrong = file(&scratch, "wrong", "rule a: if ups.load > 5 than low\n");
+    let log = file(&scratch, "log", "# upsentry record 1\n1764338400 left ups.load 6\n");
+    let conf = file(
+        &scratch,
         "conf",
         "ups left\nwatch ttyS0\nmodel power99\nups right\nwatch ttyS1\nmodel power99\n",
     );
@@ -137,7 +118,8 @@ fn the_commands_say_what_is_wrong_and_what_would_happen() {
     assert_eq!(said(&["rules", "replay", &rules, &rules]).0, Some(1), "no log");
     assert_eq!(said(&["rules", "replay", &rules]).0, Some(2), "usage");
     assert_eq!(said(&["rules", "check", "/nonexistent"]).0, Some(1));
-    let with = scratch.file(
+    let with = file(
+        &scratch,
         "with",
         "watch ttyS0\nmodel power99\nvia initctl\nrule a: if known ups.load then lov\n",
     );
@@ -150,10 +132,13 @@ fn the_commands_say_what_is_wrong_and_what_would_happen() {
 #[test]
 fn a_configuration_brings_its_file_of_rules() {
     let scratch = Scratch::new("named");
-    let more = scratch
-        .file("more", "rule b: if known ups.load then low\nrule b: if known ups.load then low\n");
-    let conf = scratch.file("named", &format!("watch ttyS0\nmodel power99\nrules {more}\n"));
-    let rules = scratch.file("tried", "rule a: if known ups.load then low\n");
+    let more = file(
+        &scratch,
+        "more",
+        "rule b: if known ups.load then low\nrule b: if known ups.load then low\n",
+    );
+    let conf = file(&scratch, "named", &format!("watch ttyS0\nmodel power99\nrules {more}\n"));
+    let rules = file(&scratch, "tried", "rule a: if known ups.load then low\n");
     let done = run(&["rules", "check", &rules, "-c", &conf]);
     assert_eq!(done.status.code(), Some(2));
     let error = String::from_utf8_lossy(&done.stderr).into_owned();

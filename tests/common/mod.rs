@@ -1,9 +1,10 @@
 //! What the integration tests share: skips that CI does not let pass, and the rig of [`sim`].
 //!
 //! Each test file is a program of its own and uses a part of this, hence `dead_code`.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unused_imports, unreachable_pub)]
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+pub mod counting;
 pub mod debian;
 mod event;
 pub mod guest;
@@ -17,14 +18,22 @@ pub mod nut;
 pub mod nut_cert;
 pub mod nut_fake;
 pub mod recorded;
+mod scratch;
 pub mod sim;
 pub mod whole;
 
+pub use scratch::Scratch;
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::process::{Command, Output};
 
 /// The daemon's command, as cargo built it for these tests.
 pub const DAEMON: &str = env!("CARGO_BIN_EXE_upsentry");
+
+/// Runs it with these words, to its end.
+pub fn run(words: &[&str]) -> Output {
+    Command::new(DAEMON).args(words).output().expect("the program starts")
+}
 
 /// Says that a test cannot run here, and why. Where CI is `true` that is a failure: a test that is
 /// skipped there would be skipped for ever.

@@ -55,7 +55,7 @@ fn check_accepts_every_example() {
         fs::write(&ups_conf, drivers).expect("a file of ours");
         let ups_conf = format!("ups-conf {}\n", ups_conf.display());
         let text = with_rules(&scratch, &place, &text);
-        let file = scratch.file(&format!("{text}{via}{ups_conf}"));
+        let file = scratch.file("upsentry.conf", format!("{text}{via}{ups_conf}"));
         let done = run(&["check", "-c", file.to_str().expect("a plain path")]);
         let said = String::from_utf8_lossy(&done.stderr);
         assert!(done.status.success(), "{place}:\n{text}\n{said}");
@@ -79,7 +79,7 @@ fn check_accepts_the_packaged_file_uncommented() {
     let scratch = Scratch::new("packaged");
     let ways = models.iter().map(|model| vec![*model]).chain([lines]);
     for way in ways {
-        let path = scratch.file(&[rest.as_slice(), &way].concat().join("\n"));
+        let path = scratch.file("upsentry.conf", [rest.as_slice(), &way].concat().join("\n"));
         let done = run(&["check", "-c", path.to_str().expect("a path")]);
         let said = String::from_utf8_lossy(&done.stderr);
         assert!(done.status.success(), "{way:?}: {said}");

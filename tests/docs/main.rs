@@ -23,11 +23,9 @@ mod tables;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
-use common::{DAEMON, skip};
+use common::{Scratch, run, skip};
 
 const UPSENTRY_8: &str = "packaging/man/upsentry.8";
 const UPSENTRY_CONF_5: &str = "packaging/man/upsentry.conf.5";
@@ -45,35 +43,6 @@ fn read(path: &str) -> String {
 
 fn set<'a>(words: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
     words.into_iter().map(str::to_owned).collect()
-}
-
-/// A directory of this test's own, gone with it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Scratch {
-        let path =
-            std::env::temp_dir().join(format!("upsentry-docs-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).expect("a directory for the test");
-        Scratch(path)
-    }
-
-    fn file(&self, text: &str) -> PathBuf {
-        let path = self.0.join("upsentry.conf");
-        fs::write(&path, text).expect("the file can be written");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("its mode");
-        path
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn run(arguments: &[&str]) -> Output {
-    Command::new(DAEMON).args(arguments).output().expect("the daemon's program starts")
 }
 
 /// The commands and options that `--help` lists; an option's value and what follows a command are left out.

@@ -251,7 +251,7 @@ fn exit_statuses_are_as_documented() {
     }
     let scratch = Scratch::new("exit");
     let status = |command: &str, text: &str| {
-        let file = scratch.file(text);
+        let file = scratch.file("upsentry.conf", text);
         let path = file.to_str().expect("a plain path");
         run(&[command, "-c", path]).status.code()
     };

@@ -1,39 +1,15 @@
 //! Memory after very many events.
-#![allow(unsafe_code, reason = "an allocator that counts")]
 
+use crate::common::counting::{Counting, asked};
 use crate::common::need_root;
 use crate::rig::{LONG, Wanted, frame};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::time::{Duration, Instant};
 use upsentry::ipc::guard::{Event, Guard};
 use upsentry::ipc::judge::{Feed, FeedSettings, Judge, Settings};
 use upsentry::ipc::told::Told;
 
-/// Counts what each thread asks for.
-struct Counting;
-
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-thread_local! {
-    static ASKED: Cell<u64> = const { Cell::new(0) };
-}
-
-// SAFETY: it is the system's, and a counter that allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // At a thread's end there is no counter any more.
-        let _ = ASKED.try_with(|asked| asked.set(asked.get() + 1));
-        // SAFETY: as the caller promised.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promised.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
 
 fn settings() -> Settings {
     Settings {
@@ -68,7 +44,7 @@ fn a_million_events_allocate_nothing() {
     let feeds = names.iter().map(|_| Feed::new(feed, None, now));
     let mut judge = Judge::new(settings(), feeds, Told::Ok);
     let (mut accepted, mut convicted, mut told) = (0_u32, 0_u32, 0_u32);
-    let before = ASKED.get();
+    let before = asked();
     for (count, frame) in (0..FRAMES).zip(frames.iter().cycle()) {
         now += Duration::from_millis(12);
         for byte in frame {
@@ -97,7 +73,7 @@ fn a_million_events_allocate_nothing() {
             judge.told(now, tell);
         }
     }
-    assert_eq!(ASKED.get() - before, 0, "allocations");
+    assert_eq!(asked() - before, 0, "allocations");
     assert!(accepted > FRAMES / 2 && convicted > 50 && told > 50, "{accepted} {convicted} {told}");
 }
 
