@@ -58,19 +58,18 @@ fn spare() -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::expect_used)]
 mod tests {
     use super::*;
 
     /// What an administrator writes while the program reads it is not waited for once more.
     #[test]
-    fn what_was_written_meanwhile_is_enough() {
+    fn what_was_written_meanwhile_is_enough() -> std::io::Result<()> {
         let path = std::env::temp_dir().join(format!("upsentry-idle-{}", std::process::id()));
         let _ = fs::remove_file(&path);
         for text in ["# nothing yet\n", "watch /dev/ttyS0\n"] {
             let before = Written::of(&path);
             assert_eq!(Written::of(&path), before);
-            fs::write(&path, text).expect("a file");
+            fs::write(&path, text)?;
             let (done, is_done) = std::sync::mpsc::channel();
             let waited = path.clone();
             std::thread::spawn(move || {
@@ -79,6 +78,6 @@ mod tests {
             });
             assert_eq!(is_done.recv_timeout(Duration::from_secs(20)), Ok(()));
         }
-        fs::remove_file(&path).expect("the file");
+        fs::remove_file(&path)
     }
 }

@@ -309,6 +309,7 @@ pub(crate) const SERVER: &[Row] = &[
     ),
 ];
 
+const MAPPED: &str = "what is not unmapped stays mapped: its result is looked at by nobody";
 const HPET: &str = "the vDSO reads the clock; the call is for machines where it cannot (hpet)";
 const HEAP: &str = "the heap is as large as it gets when the list comes on; see jail_used";
 const LIBC: &str = "for another C library; never called with this one";
@@ -326,6 +327,9 @@ pub(crate) const WITHOUT: &[(&str, &str, &str)] = &[
     ("warden", "clock_gettime", HPET),
     ("parent", "clock_gettime", HPET),
     ("hand", "clock_gettime", HPET),
+    ("monitor", "madvise", MAPPED),
+    ("warden", "madvise", MAPPED),
+    ("parent", "madvise", MAPPED),
     ("monitor", "exit_group", NEVER),
     ("warden", "exit_group", NEVER),
     ("parent", "exit_group", NEVER),
