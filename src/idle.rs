@@ -39,10 +39,10 @@ impl Written {
         Self(meta.and_then(|meta| Some((meta.modified().ok()?, meta.len()))))
     }
 
-    /// Waits until the file has been written, or made, since then.
-    pub(crate) fn wait(&self, path: &Path) {
+    /// Waits until the file has been written, or made, since then; or is no longer the one that counts.
+    pub(crate) fn wait(&self, path: &Path, counts: impl Fn() -> bool) {
         let spared = spare();
-        while Self::of(path) == *self {
+        while counts() && Self::of(path) == *self {
             std::thread::sleep(LONG_STEP);
         }
         if spared {
@@ -73,7 +73,7 @@ mod tests {
             let (done, is_done) = std::sync::mpsc::channel();
             let waited = path.clone();
             std::thread::spawn(move || {
-                before.wait(&waited);
+                before.wait(&waited, || true);
                 done.send(())
             });
             assert_eq!(is_done.recv_timeout(Duration::from_secs(20)), Ok(()));

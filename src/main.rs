@@ -352,7 +352,8 @@ fn with_config(command: Command, arguments: &Arguments) -> u8 {
         Ok(config) => config,
         Err(Problem::Faulty(message)) => {
             complain(format_args!("{}", message.trim_end()));
-            return 2;
+            let last_act = command == Command::Kill && arguments.wait;
+            return if last_act { kill_wait::blindly(2) } else { 2 };
         }
         Err(Problem::Unconfigured(message)) => {
             complain(format_args!("{}", message.trim_end()));
@@ -363,7 +364,7 @@ fn with_config(command: Command, arguments: &Arguments) -> u8 {
             }
             if command == Command::Run && under_init(arguments) {
                 complain(format_args!("upsentry: waiting for {}", path.display()));
-                written.wait(&path);
+                written.wait(&path, || config::find(arguments.file.as_deref()) == path);
                 return 0;
             }
             return 2;

@@ -12,7 +12,9 @@ use super::nut::UPS_CONF;
 use super::parse::{File, Section, value};
 use super::rules;
 use super::servers;
-use super::types::{Action, Config, PORT, Purpose, StatusSocket, Tell, Ups, UserSpec, Via, Watch};
+use super::types::{
+    Action, Config, PORT, Purpose, STATE_FILE, StatusSocket, Tell, Ups, UserSpec, Via, Watch,
+};
 use super::ups::{ups, watched};
 use super::values::{Event, Value};
 use crate::fleet::keys::Key;
@@ -138,7 +140,7 @@ fn machine(path: &Path, file: &File) -> Config {
         user: user("user", "_upsentry"),
         notifier_user: user("notifier-user", "_upsentryd"),
         chroot: path_of("chroot").unwrap_or_else(|| PathBuf::from("/run/upsentry/empty")),
-        state_file: path_of("state-file").unwrap_or_else(|| PathBuf::from("/run/upsentry.state")),
+        state_file: path_of("state-file").unwrap_or_else(|| PathBuf::from(STATE_FILE)),
         pid_file: path_of("pid-file").unwrap_or_else(|| PathBuf::from("/run/upsentry.pid")),
         history_file: path_of("history-file")
             .unwrap_or_else(|| PathBuf::from("/var/lib/upsentry/history")),

@@ -270,7 +270,7 @@ pub struct Config {
     pub notifier_user: UserSpec,
     /// The empty root. Default /run/upsentry/empty.
     pub chroot: PathBuf,
-    /// Default /run/upsentry.state.
+    /// Default [`STATE_FILE`].
     pub state_file: PathBuf,
     /// Default /run/upsentry.pid.
     pub pid_file: PathBuf,
@@ -316,6 +316,9 @@ pub struct Config {
     /// Things to say that do not stop a start, already formatted as `FILE:LINE:COLUMN: warning: …`.
     pub warnings: Vec<String>,
 }
+
+/// Where the state file is unless the configuration says otherwise.
+pub const STATE_FILE: &str = "/run/upsentry.state";
 
 /// UDP port of a master. IANA has given 4381 to 4388 to nobody; it is not what NUT (3493) and apcupsd (3551)
 /// use, and no socket without a port of its own gets it by chance (32768 and up).

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::wiring::{Status, Wiring};
-use crate::config::{Config, Watch};
+use crate::config::{Config, STATE_FILE, Watch};
 use crate::ipc::cause::{Cause, MEMORY};
 use crate::ipc::fold::fold;
 use crate::ipc::last_act::{LastAct, Reading, STEADY, Step, cause};
@@ -21,6 +21,8 @@ use crate::sys::{now, process};
 const POWER_OFF: u8 = 0;
 /// Start it again.
 const REBOOT: u8 = 5;
+/// Where no UPS is known, a battery that is nearly empty has so long to be emptied here and not in the middle of a boot.
+const BLIND: Duration = Duration::from_secs(300);
 
 /// Does what the cause of this halt and the lines ask for. 0: the machine is to be turned off; 5: to be started again.
 ///
@@ -75,6 +77,25 @@ pub fn run(config: &Config) -> Result<u8, String> {
                 cut(config, seen, record);
                 rest(until.saturating_sub(now()));
             }
+        }
+    }
+}
+
+/// Where the configuration has become faulty, so that no line and no UPS is known: after an outage as where nothing can be
+/// read, after a rule off, and else `otherwise`.
+pub fn blindly(otherwise: u8) -> u8 {
+    let state_file = Path::new(STATE_FILE);
+    let record = kill::of_this_boot(state_file);
+    let cause = cause(record.as_ref(), now(), marked(state_file));
+    match cause.filter(|_| kill::must_be_root().is_ok()) {
+        None => otherwise,
+        Some(Cause::Rule) => POWER_OFF,
+        Some(Cause::Outage) => {
+            say(format_args!(
+                "this halt is an outage's, and no UPS can be told: rebooting in {BLIND:?}, if there still is power"
+            ));
+            rest(BLIND);
+            REBOOT
         }
     }
 }

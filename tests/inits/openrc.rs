@@ -10,6 +10,7 @@ mkdir -p /etc/runlevels/sysinit /etc/runlevels/boot /etc/runlevels/default /etc/
 ln -s /etc/init.d/upsentry /etc/runlevels/default/upsentry
 ln -s /etc/init.d/zz-net /etc/runlevels/default/zz-net
 ln -s /etc/init.d/upsentry-kill /etc/runlevels/shutdown/upsentry-kill
+ln -s /etc/init.d/zz-last /etc/runlevels/shutdown/zz-last
 echo 'rc_parallel=NO' >/etc/rc.conf
 exec env -i PATH=/usr/sbin:/usr/bin openrc-init </dev/null >>/run/rig/console 2>&1
 ";
@@ -21,6 +22,12 @@ const NET: &str = "\
 depend() { provide net; }
 start() { :; }
 stop() { tail -n 1 /run/rig/said >/run/rig/before-net; }
+";
+/// What comes after the kill hook.
+const LAST: &str = "\
+#!/sbin/openrc-run
+depend() { after upsentry-kill; }
+start() { touch /run/rig/last; }
 ";
 /// Where upsentry is, and its log.
 const CONF: &str = "\
@@ -38,6 +45,7 @@ fn boot() -> Option<House> {
         &[
             ("etc/init.d/localmount", LOCALMOUNT),
             ("etc/init.d/zz-net", NET),
+            ("etc/init.d/zz-last", LAST),
             ("etc/init.d/upsentry", &packaged("openrc/upsentry")),
             ("etc/init.d/upsentry-kill", &packaged("openrc/upsentry-kill")),
             ("etc/conf.d/upsentry", CONF),
@@ -90,6 +98,19 @@ fn a_halt_stops_it_before_the_network_and_runs_the_kill_hook() {
     house.until("the hook", |house| house.path("hook").exists().then_some(()));
     house.until("the reboot", |house| house.path("rebooted").exists().then_some(()));
     assert_eq!(house.file("before-net"), "upsentry: stopped\n", "{}", house.story());
+}
+
+/// OpenRC reboots through the same runlevel.
+#[test]
+fn a_reboot_cuts_nothing() {
+    let Some(mut house) = boot() else { return };
+    house.says("ready: ", 1);
+    house.until("the default runlevel", |house| {
+        house.inside("/run/openrc/softlevel").starts_with("default").then_some(())
+    });
+    house.run("openrc-shutdown --reboot now");
+    house.until("the last", |house| house.path("last").exists().then_some(()));
+    assert!(!house.path("hook").exists(), "{}", house.story());
 }
 
 #[test]

@@ -59,6 +59,30 @@ fn a_failure_after_an_outage_boots_again() {
     }
 }
 
+/// Its machine would do the same again.
+#[test]
+fn a_failure_after_a_rule_s_halt_turns_the_machine_off() {
+    let state = "printf 'SHUTDOWN\\ncause rule 5\\n' >/run/upsentry.state";
+    let Some(mut rig) = answered(1, state) else { return };
+    let said = rig.must(HOOK);
+    assert!(said.contains("this machine is turned off"), "{said}");
+}
+
+/// Off would be for good, and another's hook knows nothing of this outage.
+#[test]
+fn a_configuration_that_is_faulty_by_then_boots_again_after_an_outage() {
+    let Some(mut rig) = installed() else { return };
+    rig.expect_state("OK");
+    rig.must("echo 'fial-after 5s' >>/etc/upsentry.conf");
+    let wait = "timeout 3 upsentry kill --wait";
+    assert_eq!(rig.run(wait).status, 2);
+    rig.lines("cts=0");
+    rig.expect_state("FAIL");
+    let ran = rig.run(wait);
+    assert_eq!(ran.status, 124, "{ran:?}");
+    assert!(ran.said.contains("no UPS can be told: rebooting in 300s"), "{ran:?}");
+}
+
 #[test]
 fn other_words_do_nothing() {
     let Some(mut rig) = answered(5, ":") else { return };

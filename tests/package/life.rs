@@ -114,6 +114,20 @@ fn an_upgrade_changes_the_program_and_nothing_else() {
     rig.must("test ! -e /etc/upsentry.conf");
 }
 
+/// An inittab as people leave it: no end of the last line, and our marks tidied up.
+#[test]
+fn an_inittab_is_left_as_it_was() {
+    let prepare = "printf 'x9:2:off:/bin/true' >>/etc/inittab\ncp /etc/inittab /run/rig/tab\n\
+                   dpkg -i /run/rig/upsentry.deb\nsed -i '/^#-- upsentry end/d' /etc/inittab\n\
+                   echo 'x8:2:off:/bin/true' >>/etc/inittab\n";
+    let Some(mut rig) = Debian::boot(prepare) else { return };
+    let tab = rig.text("/etc/inittab");
+    assert!(tab.contains("\nx9:2:off:/bin/true\n"), "{tab}");
+    rig.must("dpkg -r upsentry");
+    let before = std::fs::read_to_string(rig.outside("tab")).unwrap();
+    assert_eq!(rig.text("/etc/inittab"), format!("{before}\nx8:2:off:/bin/true\n"));
+}
+
 /// Installed where powstatd was, with nothing said to it.
 #[test]
 fn a_powstatd_conf_stays_in_force() {

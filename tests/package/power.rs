@@ -10,7 +10,7 @@ const MARK: &str = "/run/upsentry.halt";
 fn on_mains(settings: &str) -> Option<Debian> {
     let mut rig = installed()?;
     rig.until("mains", |rig| (rig.run("upsentry status --check").status == 0).then_some(()));
-    rig.must(&format!("echo '{settings}' >>/etc/default/upsentry"));
+    rig.must(&format!("cat >>/etc/default/upsentry <<'END'\n{settings}\nEND"));
     Some(rig)
 }
 
@@ -39,6 +39,34 @@ fn a_low_battery_turns_the_machine_off() {
     let hook = std::fs::read_to_string(rig.outside("hook")).unwrap();
     assert_eq!(hook, "hook poweroff POWEROFF LOW\n/run/upsentry.halt\n");
     assert!(rig.said().contains("wall: UPS: the battery is low"), "{}", rig.said());
+}
+
+/// Nobody reads the log, and whoever writes to it waits.
+#[test]
+fn a_log_that_hangs_delays_nothing() {
+    let Some(mut rig) = on_mains("SHUTDOWN_AFTER=2s") else { return };
+    rig.must(
+        "printf '#!/bin/sh\\nsleep 1000\\n' >/usr/bin/logger; printf '#!/bin/sh\\n' >/etc/init.d/ups-monitor",
+    );
+    rig.lines("cts=0");
+    assert_eq!(rig.ending(), Some(false), "{}", rig.story());
+}
+
+/// What other scripts can live with this one can, and what ends a script does not keep the machine up.
+#[test]
+fn settings_that_end_a_script_keep_no_machine_up() {
+    let last_fails =
+        "SHUTDOWN_AFTER=2s\nDAEMON_OPTIONS=$NOWHERE\n[ -x /nowhere ] && DAEMON_OPTIONS=-v";
+    let Some(mut rig) = on_mains(last_fails) else { return };
+    rig.must("printf '#!/bin/sh\\n' >/etc/init.d/ups-monitor");
+    rig.lines("cts=0");
+    assert_eq!(rig.ending(), Some(false), "{}", rig.story());
+    let Some(mut rig) = on_mains("exit 0") else { return };
+    rig.must("printf '#!/bin/sh\\n' >/etc/init.d/ups-monitor");
+    fails(&mut rig);
+    rig.expect_said("does not come to its end");
+    rig.lines("cts=0 dcd=1");
+    assert_eq!(rig.ending(), Some(false), "{}", rig.story());
 }
 
 #[test]
