@@ -109,13 +109,18 @@ impl Wiring {
         self.sense.is_empty() && matches!(self.status(Some(0)), Status::Battery | Status::Low)
     }
 
+    /// The lines (TIOCM bits) that count at all.
+    pub fn mask(&self) -> c_int {
+        self.fail.mask | self.low.mask | self.sense.mask
+    }
+
     /// Whether a line (its TIOCM bit) counts at all.
     pub fn uses(&self, bit: c_int) -> bool {
-        [self.fail, self.low, self.sense].iter().any(|pattern| pattern.mask & bit != 0)
+        self.mask() & bit != 0
     }
 
     /// The ring indicator counts, whose interrupt comes on one edge only.
     pub fn uses_ring(&self) -> bool {
-        [self.fail, self.low, self.sense].iter().any(|pattern| pattern.mask & TIOCM_RNG != 0)
+        self.uses(TIOCM_RNG)
     }
 }

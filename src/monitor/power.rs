@@ -135,10 +135,13 @@ impl Ups {
     /// and what is emitted later is the newest; L and S never wait.
     pub fn step(&mut self, now: Duration, inputs: Option<i32>, may_speak: bool, emit: Emit<'_>) {
         self.began.get_or_insert(now);
-        if inputs != self.inputs {
-            self.inputs = inputs;
+        // Before a first reading is believed only the lines count that say something: one that nothing is tied to may
+        // never stand still.
+        let says = |inputs: Option<i32>| inputs.map(|inputs| inputs & self.set.wiring.mask());
+        if self.believed.is_some() && inputs != self.inputs || says(inputs) != says(self.inputs) {
             self.moved = now;
         }
+        self.inputs = inputs;
         let status = self.set.wiring.status(inputs);
         self.take(now, Some(status), may_speak, emit);
     }
