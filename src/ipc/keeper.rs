@@ -82,8 +82,8 @@ pub trait Outside {
     fn order(&mut self, order: u8) -> bool;
     /// The ways to init are made: a monitor may start.
     fn ready(&self) -> bool;
-    /// A word can be given now: until then it is better kept, because a newer one may replace it.
-    fn open(&self) -> bool;
+    /// This word can be given now: until then it is better kept, because a newer one may replace it.
+    fn open(&self, tell: Tell) -> bool;
     /// Does what init's side needs without a new word.
     fn tick(&mut self, now: Duration);
     /// Passes a word on to init; false: not now (it comes again, or a newer one).
@@ -183,7 +183,7 @@ impl Keeper {
     }
 
     /// When there is a next round although nothing was heard. `ready`, `open`: as in [`Outside`].
-    pub fn next(&self, now: Duration, ready: bool, open: bool) -> Option<Duration> {
+    pub fn next(&self, now: Duration, ready: bool) -> Option<Duration> {
         let stage = match self.stage {
             Stage::Pausing(at) if ready => Some(at),
             Stage::Running => {
@@ -193,7 +193,8 @@ impl Keeper {
             Stage::Killing => self.kill_at,
             _ => None,
         };
-        let told = self.judge.next(now).filter(|_| open);
+        // Also while the word that is due cannot be given: a newer one may go another way.
+        let told = self.judge.next(now);
         let overdue = self.overdue_at().filter(|at| *at > now);
         [stage, told, overdue].into_iter().flatten().min()
     }
@@ -237,10 +238,7 @@ impl Keeper {
 
     /// Tells init what it must hear now.
     fn tell(&mut self, now: Duration, out: &mut impl Outside) {
-        while out.open() {
-            let Some(tell) = self.judge.due(now) else {
-                return;
-            };
+        while let Some(tell) = self.judge.due(now).filter(|tell| out.open(*tell)) {
             // Before the request: the script that init starts acts on it.
             out.record(tell.word, &self.judge);
             if !out.tell(now, tell) {

@@ -29,7 +29,7 @@ impl Outside for World {
     fn ready(&self) -> bool {
         true
     }
-    fn open(&self) -> bool {
+    fn open(&self, _: Tell) -> bool {
         true
     }
     fn tick(&mut self, _: Duration) {}
@@ -44,7 +44,8 @@ impl Outside for World {
 
 /// With a monitor that runs.
 fn keeper() -> (Keeper, World) {
-    let feed = FeedSettings { weight: 1, blind_after: ms(15_000), cable_grace: ms(0) };
+    let feed =
+        FeedSettings { weight: 1, blind_after: ms(15_000), first_state: ms(0), cable_grace: ms(0) };
     let settings = Settings {
         need: 1,
         low_is_final: false,

@@ -233,7 +233,7 @@ impl Parent {
         let outage = self.outage();
         let ends = &mut self.ends;
         let gate_open = ends.gate.open(time);
-        let next = self.keeper.next(time, ends.ready(), ends.open());
+        let next = self.keeper.next(time, ends.ready());
         let late = self.began.saturating_add(START);
         let late = if self.keeper.was_known { time } else { late };
         let waits = ends.supervisor.as_ref().is_some_and(|supervisor| !supervisor.ready);
@@ -316,8 +316,8 @@ impl Outside for Ends {
         self.teller.hand.as_ref().is_none_or(|hand| hand.ready)
     }
 
-    fn open(&self) -> bool {
-        self.teller.open()
+    fn open(&self, tell: Tell) -> bool {
+        self.teller.open(tell)
     }
 
     fn tick(&mut self, now: Duration) {

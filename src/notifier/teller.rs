@@ -171,7 +171,7 @@ impl Teller {
 
     /// Reads the hand's answer.
     pub(super) fn answered(&mut self, now: Duration) {
-        let Some(hand) = &mut self.hand else { return };
+        let Some(hand) = self.hand.as_mut().filter(|hand| !hand.dead) else { return };
         let mut byte = [0];
         match process::read_some(hand.fd.as_fd(), &mut byte) {
             Ok(None) => return,
@@ -252,13 +252,16 @@ impl Teller {
         fifo || self.hand.as_ref().is_some_and(|hand| hand.dead)
     }
 
-    /// A word can be given now: until then it is better kept, because a newer one may replace it.
-    pub(super) fn open(&self) -> bool {
-        let fifo = self.fifo.as_ref().is_none_or(|fifo| fifo.line.open());
-        fifo && self
-            .hand
-            .as_ref()
-            .is_none_or(|hand| hand.ready && hand.asked.is_none() && !hand.dead)
+    /// This word can be given now: until then it is better kept, because a newer one may replace it. Each by its own way:
+    /// a halt command does not wait for init's FIFO, nor what goes there for a halt command that hangs.
+    pub(super) fn open(&self, tell: Tell) -> bool {
+        let free = |hand: &HandLink| hand.ready && hand.asked.is_none() && !hand.dead;
+        let hand = || self.hand.as_ref().is_some_and(free);
+        match (self.action(tell), &self.fifo) {
+            (Action::None, _) => true,
+            (Action::Halt, _) | (_, None) => hand(),
+            (_, Some(fifo)) => fifo.line.open(),
+        }
     }
 }
 

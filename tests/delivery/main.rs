@@ -21,3 +21,4 @@ mod storm;
 mod table;
 mod thousand;
 mod watch;
+mod ways;

@@ -93,7 +93,7 @@ impl Outside for Hands<'_> {
         true
     }
 
-    fn open(&self) -> bool {
+    fn open(&self, _: Tell) -> bool {
         !self.dead() && self.world.lifeline.open()
     }
 

@@ -158,7 +158,7 @@ impl World {
 
     fn parent_next(&self) -> Option<Duration> {
         let keeper = self.parent.as_ref()?;
-        let next = keeper.next(self.turned_at, true, self.lifeline.open());
+        let next = keeper.next(self.turned_at, true);
         next.into_iter().chain(self.lifeline.next()).min()
     }
 
