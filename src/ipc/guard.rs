@@ -19,6 +19,11 @@ const SLACK: Duration = Duration::from_millis(200);
 /// From the start of a generation to the first O, F, L or C of each UPS.
 const FIRST_STATE: Duration = Duration::from_secs(3);
 
+/// A monitor has said a first state, or that there is none, of a UPS with this `settle` within so long.
+pub fn first_state_within(settle: Duration) -> Duration {
+    FIRST_STATE.max(settle.saturating_add(Duration::from_secs(1)))
+}
+
 /// How often an honest monitor says `H`.
 pub fn alive_interval(all_on_mains: bool) -> Duration {
     if all_on_mains { ALIVE_ON_MAINS } else { ALIVE_ON_BATTERY }
@@ -237,7 +242,7 @@ impl Guard {
 impl Watched {
     fn first_state_due(&self) -> Option<Duration> {
         let unknown = self.track.power.is_none() && !self.track.lost;
-        let limit = FIRST_STATE.max(self.settle.saturating_add(Duration::from_secs(1)));
+        let limit = first_state_within(self.settle);
         unknown.then(|| self.unknown_since.saturating_add(limit))
     }
 }

@@ -22,6 +22,8 @@ pub struct FeedSettings {
     pub weight: u32,
     /// Blind on battery so long counts as low.
     pub blind_after: Duration,
+    /// A monitor's first look may take so long; only then is a UPS that was on battery before a restart blind.
+    pub first_state: Duration,
     /// More patience where going on battery and losing contact were one jump on wiring that cannot tell
     /// a pulled cable (`cable-grace`; zero where it can).
     pub cable_grace: Duration,
@@ -38,12 +40,15 @@ pub struct Feed {
     /// When it was last seen to leave mains.
     left_mains: Option<Duration>,
     jumped: bool,
+    /// `last` is what a process before this one saw: until then somebody should have looked.
+    look_by: Option<Duration>,
 }
 
 impl Feed {
     /// A feed that was last seen so, if ever, and that nobody has seen since `now`.
     pub fn new(settings: FeedSettings, last: Option<Power>, now: Duration) -> Feed {
-        Feed { settings, last, blind_since: Some(now), left_mains: None, jumped: false }
+        let look_by = last.map(|_| now.saturating_add(settings.first_state));
+        Feed { settings, last, look_by, blind_since: Some(now), left_mains: None, jumped: false }
     }
 
     fn seen(&self) -> Power {
@@ -54,7 +59,13 @@ impl Feed {
     fn expiry(&self) -> Option<Duration> {
         let since = self.blind_since.filter(|_| self.seen() != Power::Mains)?;
         let grace = if self.jumped { self.settings.cable_grace } else { Duration::ZERO };
-        Some(since.saturating_add(self.settings.blind_after).saturating_add(grace))
+        let blind = since.saturating_add(self.settings.blind_after).saturating_add(grace);
+        Some(self.look_by.map_or(blind, |at| at.max(blind)))
+    }
+
+    /// Nobody has looked since this process began, and there still is time for that.
+    fn unlooked(&self, now: Duration) -> bool {
+        self.look_by.is_some_and(|at| now < at)
     }
 
     fn expired(&self, now: Duration) -> bool {
@@ -62,6 +73,9 @@ impl Feed {
     }
 
     fn event(&mut self, now: Duration, kind: Kind) {
+        // All but these say how it is, or that it cannot be seen.
+        self.look_by =
+            self.look_by.filter(|_| matches!(kind, Kind::Shutdown | Kind::Alive | Kind::Notice));
         match kind {
             Kind::Ok => self.see(now, Power::Mains),
             Kind::Fail => self.see(now, Power::Battery),
@@ -193,7 +207,14 @@ impl Judge {
     /// What to tell init at `now`, if anything. Call [`Judge::told`] once it has been done.
     pub fn due(&self, now: Duration) -> Option<Tell> {
         let spaced = self.spaced_at().is_none_or(|at| now >= at);
-        if let Some(word) = told::next(self.told, self.situation(now)) {
+        // After a restart and before a look, nothing final follows from what was seen before, and nothing is over. An
+        // outage is told: perhaps it has been, and only an OK after it ends it.
+        let at_best = told::next(self.told, self.situation(now, |seen| seen.min(Power::Battery)));
+        let certain = match at_best {
+            Some(Word::Ok) => told::next(self.told, self.situation(now, |_| Power::Low)),
+            word => word,
+        };
+        if let Some(word) = at_best.filter(|_| certain == at_best) {
             let urgent = matches!(word, Word::Low | Word::Shutdown);
             let blind = word == Word::Shutdown && !self.shutdown;
             return (urgent || spaced).then_some(Tell { word, insist: false, blind });
@@ -236,7 +257,8 @@ impl Judge {
     pub fn next(&self, now: Duration) -> Option<Duration> {
         let spaced = self.spaced_at();
         let expiries = self.feeds.iter().filter_map(Feed::expiry);
-        let times = expiries.chain(spaced).chain(self.insist_at);
+        let looks = self.feeds.iter().filter_map(|feed| feed.look_by);
+        let times = expiries.chain(looks).chain(spaced).chain(self.insist_at);
         times.filter(|at| *at > now).min()
     }
 
@@ -277,14 +299,19 @@ impl Judge {
         &self.feeds
     }
 
-    fn situation(&self, now: Duration) -> Situation {
-        let as_low = |feed: &Feed| {
-            let power = if feed.expired(now) { Power::Low } else { feed.seen() };
-            (feed.settings.weight, power)
+    /// With those that nobody has looked at yet taken for this instead of what was seen of them before.
+    fn situation(&self, now: Duration, unlooked: impl Fn(Power) -> Power) -> Situation {
+        let seen = |feed: &Feed| {
+            let seen = feed.seen();
+            if feed.unlooked(now) { unlooked(seen) } else { seen }
         };
-        let blind = self.feeds.iter().any(|feed| feed.expired(now))
-            && fold(self.feeds.iter().map(as_low), self.settings.need) == Power::Low;
-        Situation { machine: self.machine(), blind, shutdown: self.shutdown }
+        let of = |power: &dyn Fn(&Feed) -> Power| {
+            let feeds = self.feeds.iter().map(|feed| (feed.settings.weight, power(feed)));
+            fold(feeds, self.settings.need)
+        };
+        let as_low = |feed: &Feed| if feed.expired(now) { Power::Low } else { seen(feed) };
+        let blind = self.feeds.iter().any(|feed| feed.expired(now)) && of(&as_low) == Power::Low;
+        Situation { machine: of(&seen), blind, shutdown: self.shutdown }
     }
 
     fn spaced_at(&self) -> Option<Duration> {

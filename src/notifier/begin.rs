@@ -8,7 +8,7 @@ use landlock::RulesetStatus;
 use nix::sys::signalfd::SignalFd;
 
 use crate::config::{Action, Config, Watch};
-use crate::ipc::guard::Guard;
+use crate::ipc::guard::{Guard, first_state_within};
 use crate::ipc::judge::{self, Feed, FeedSettings, Judge};
 use crate::ipc::keeper::Keeper;
 use crate::ipc::parting::Slaves;
@@ -142,8 +142,12 @@ pub fn judge(config: &Config, record: &Record, actions: Actions, time: Duration)
     };
     let feeds = config.ups.iter().map(|ups| {
         let grace = if ups.blind_grace_applies() { ups.cable_grace } else { Duration::ZERO };
-        let settings =
-            FeedSettings { weight: ups.power, blind_after: ups.blind_after, cable_grace: grace };
+        let settings = FeedSettings {
+            weight: ups.power,
+            blind_after: ups.blind_after,
+            first_state: first_state_within(ups.settle),
+            cable_grace: grace,
+        };
         let seen = record.seen.iter().find(|(name, _)| *name == ups.name);
         Feed::new(settings, seen.map(|(_, power)| *power), time)
     });

@@ -9,7 +9,8 @@ use nix::fcntl::OFlag;
 fn hook(last: Option<Power>) -> (Hook, OwnedFd) {
     let (from, to) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).unwrap();
     let zero = Duration::ZERO;
-    let settings = FeedSettings { weight: 1, blind_after: zero, cable_grace: zero };
+    let settings =
+        FeedSettings { weight: 1, blind_after: zero, first_state: zero, cable_grace: zero };
     (Hook::new(to, &[Feed::new(settings, last, zero)], &Program::default()), from)
 }
 

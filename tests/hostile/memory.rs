@@ -39,6 +39,7 @@ fn a_million_events_allocate_nothing() {
     let feed = FeedSettings {
         weight: 1,
         blind_after: Duration::from_secs(15),
+        first_state: Duration::ZERO,
         cable_grace: Duration::ZERO,
     };
     let feeds = names.iter().map(|_| Feed::new(feed, None, now));
