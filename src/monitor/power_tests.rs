@@ -117,6 +117,19 @@ fn nothing_is_believed_before_it_settled_and_stood_still() {
     assert_eq!(play.at(Kind::Lost), Some(ms(2700)));
 }
 
+/// What no condition names may be a pin that nothing is tied to, and that never stands still.
+#[test]
+fn noise_on_an_input_that_says_nothing_does_not_keep_the_first_reading_from_counting() {
+    let mut play = Play::new(power99());
+    let noisy = |inputs: Option<i32>| inputs.map(|inputs| inputs | TIOCM_DSR);
+    play.then(MAINS, ms(1990));
+    for _ in 0..20 {
+        play.then(noisy(MAINS), ms(30)).then(MAINS, ms(30));
+    }
+    assert_eq!(play.letters(), "O");
+    assert_eq!(play.said[0].1, ms(2000));
+}
+
 /// A new monitor, or a start on a busy machine: the settle time is over before the first reading.
 #[test]
 fn a_late_first_reading_is_not_taken_for_lines_that_do_not_stand_still() {
