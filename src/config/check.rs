@@ -13,7 +13,8 @@ use super::parse::{File, Section, value};
 use super::rules;
 use super::servers;
 use super::types::{
-    Action, Config, PORT, Purpose, STATE_FILE, StatusSocket, Tell, Ups, UserSpec, Via, Watch,
+    Action, Config, PID_FILE, PORT, Purpose, STATE_FILE, StatusSocket, Tell, Ups, UserSpec, Via,
+    Watch,
 };
 use super::ups::{ups, watched};
 use super::values::{Event, Value};
@@ -141,7 +142,7 @@ fn machine(path: &Path, file: &File) -> Config {
         notifier_user: user("notifier-user", "_upsentryd"),
         chroot: path_of("chroot").unwrap_or_else(|| PathBuf::from("/run/upsentry/empty")),
         state_file: path_of("state-file").unwrap_or_else(|| PathBuf::from(STATE_FILE)),
-        pid_file: path_of("pid-file").unwrap_or_else(|| PathBuf::from("/run/upsentry.pid")),
+        pid_file: path_of("pid-file").unwrap_or_else(|| PathBuf::from(PID_FILE)),
         history_file: path_of("history-file")
             .unwrap_or_else(|| PathBuf::from("/var/lib/upsentry/history")),
         kill_hold: time("kill-hold").unwrap_or(Duration::from_secs(10)),

@@ -272,7 +272,7 @@ pub struct Config {
     pub chroot: PathBuf,
     /// Default [`STATE_FILE`].
     pub state_file: PathBuf,
-    /// Default /run/upsentry.pid.
+    /// Default [`PID_FILE`].
     pub pid_file: PathBuf,
     /// Default /var/lib/upsentry/history.
     pub history_file: PathBuf,
@@ -319,6 +319,9 @@ pub struct Config {
 
 /// Where the state file is unless the configuration says otherwise.
 pub const STATE_FILE: &str = "/run/upsentry.state";
+
+/// And the file with the parent's number.
+pub const PID_FILE: &str = "/run/upsentry.pid";
 
 /// UDP port of a master. IANA has given 4381 to 4388 to nobody; it is not what NUT (3493) and apcupsd (3551)
 /// use, and no socket without a port of its own gets it by chance (32768 and up).

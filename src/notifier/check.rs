@@ -158,7 +158,8 @@ fn around(screen: &mut String, config: &Config, init: &Init, scripts: &Scripts) 
     let (hook, restarted) = (installed::hook(config, init), installed::restarted(init, scripts));
     row(screen, "kill hook", &hook.shown);
     row(screen, "restarted by", &restarted.shown);
-    [hook.remarks, restarted.remarks, installed::others(scripts)].concat()
+    let more = [installed::others(scripts), installed::elsewhere(config)].concat();
+    [hook.remarks, restarted.remarks, more].concat()
 }
 
 fn name(spec: &UserSpec) -> String {

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::route::Init;
-use crate::config::{self, Config};
+use crate::config::{self, Config, PID_FILE, STATE_FILE};
 use crate::notifier::reader;
 use crate::notifier::scripts::{Line, Remark, Scripts, program};
 
@@ -31,6 +31,10 @@ const STARTS: [(&str, &str); 8] = [
     ("/etc/rc.d/rc.upsentry", "nothing; /etc/rc.d/rc.upsentry starts it"),
     ("/etc/init.d/upsentry", "nothing; /etc/init.d/upsentry starts it"),
 ];
+
+/// What reads the state file and the pid file.
+const SCRIPTS: [&str; 3] =
+    ["/usr/sbin/upsentry.power", "/sbin/upsentry.power", "/etc/init.d/upsentry"];
 
 /// A row of the screen, and what is to be said of it.
 #[derive(Debug, Default)]
@@ -142,6 +146,25 @@ pub(super) fn others(scripts: &Scripts) -> Vec<Remark> {
     let powstatd = scripts.respawned().filter(|line| runs(line, "powstatd"));
     let text = "starts powstatd: two monitors are two shutdowns, and two kills; take it out, then `init q'";
     powstatd.map(|line| warning(&line.place(), text)).collect()
+}
+
+/// Scripts of ours look for files where they are unless the configuration says otherwise.
+pub(super) fn elsewhere(config: &Config) -> Vec<Remark> {
+    if !SCRIPTS.iter().any(|path| Path::new(path).exists()) {
+        return Vec::new();
+    }
+    let files = [
+        ("state-file", &config.state_file, STATE_FILE, "an outage would have it do nothing"),
+        ("pid-file", &config.pid_file, PID_FILE, "a stop would not find the daemon"),
+    ];
+    let moved = files.into_iter().filter(|(_, is, default, _)| *is != Path::new(default));
+    moved
+        .map(|(word, is, default, so)| {
+            let text =
+                format!("`{word}': upsentry.power and /etc/init.d/upsentry read {default}; {so}");
+            warning(&is.display().to_string(), &text)
+        })
+        .collect()
 }
 
 /// A word of the line is this program.

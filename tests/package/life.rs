@@ -114,6 +114,21 @@ fn an_upgrade_changes_the_program_and_nothing_else() {
     rig.must("test ! -e /etc/upsentry.conf");
 }
 
+/// The scripts read two files where they are by default.
+#[test]
+fn check_says_that_scripts_look_elsewhere() {
+    let Some(mut rig) = installed() else { return };
+    assert!(!rig.run("upsentry check").said.contains("upsentry.power and"));
+    rig.must("printf 'state-file /run/other.state\\npid-file /run/other.pid\\n' >/run/more; cat /etc/upsentry.conf >>/run/more; chmod 600 /run/more");
+    let said = rig.run("upsentry check -c /run/more").said;
+    for words in [
+        "/run/other.state: warning: `state-file': upsentry.power and /etc/init.d/upsentry read /run/upsentry.state",
+        "/run/other.pid: warning: `pid-file': upsentry.power and /etc/init.d/upsentry read /run/upsentry.pid",
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
+}
+
 /// An inittab as people leave it: no end of the last line, and our marks tidied up.
 #[test]
 fn an_inittab_is_left_as_it_was() {
