@@ -36,10 +36,11 @@ UPSENTRY_LOG=stderr
 error_log=/run/rig/said
 ";
 
+/// In the default runlevel, with the daemon on mains.
 fn boot() -> Option<House> {
     let parts = part("openrc")?;
     let boot = format!("parts={}\n{OWN_ETC}\n{BOOT}", parts.display());
-    House::boot(
+    let mut house = House::boot(
         "openrc-init",
         &boot,
         &[
@@ -56,16 +57,17 @@ fn boot() -> Option<House> {
             ("last-act", "#!/bin/sh\n[ \"$*\" = 'kill --wait' ] && touch /run/rig/hook\nexit 5\n"),
             HALT,
         ],
-    )
+    )?;
+    house.says("ready: 1 of 1 UPS on mains", 1);
+    house.until("the default runlevel", |house| {
+        house.inside("/run/openrc/softlevel").starts_with("default").then_some(())
+    });
+    Some(house)
 }
 
 #[test]
 fn the_service_runs_under_openrc_itself() {
     let Some(mut house) = boot() else { return };
-    house.says("ready: 1 of 1 UPS on mains", 1);
-    house.until("the default runlevel", |house| {
-        house.inside("/run/openrc/softlevel").starts_with("default").then_some(())
-    });
     assert!(house.must("rc-service upsentry status").contains("started"));
     assert!(
         house.run("rc-service upsentry check").said.contains("via command"),
@@ -90,10 +92,6 @@ fn the_service_runs_under_openrc_itself() {
 #[test]
 fn a_halt_stops_it_before_the_network_and_runs_the_kill_hook() {
     let Some(mut house) = boot() else { return };
-    house.says("ready: ", 1);
-    house.until("the default runlevel", |house| {
-        house.inside("/run/openrc/softlevel").starts_with("default").then_some(())
-    });
     house.run("openrc-shutdown --poweroff now");
     house.until("the hook", |house| house.path("hook").exists().then_some(()));
     house.until("the reboot", |house| house.path("rebooted").exists().then_some(()));
@@ -104,10 +102,6 @@ fn a_halt_stops_it_before_the_network_and_runs_the_kill_hook() {
 #[test]
 fn a_reboot_cuts_nothing() {
     let Some(mut house) = boot() else { return };
-    house.says("ready: ", 1);
-    house.until("the default runlevel", |house| {
-        house.inside("/run/openrc/softlevel").starts_with("default").then_some(())
-    });
     house.run("openrc-shutdown --reboot now");
     house.until("the last", |house| house.path("last").exists().then_some(()));
     assert!(!house.path("hook").exists(), "{}", house.story());
