@@ -322,3 +322,7 @@ impl Judge {
 #[cfg(test)]
 #[path = "judge_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "judge_restart_tests.rs"]
+mod restart_tests;
